@@ -1,0 +1,70 @@
+"""The ``voicestress`` command: finds the subcommands of the installed packages and runs the one asked for."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points, version
+from typing import Protocol, cast
+
+from voicestress.errors import InvalidAudio, ServiceError, StressError
+
+EXIT_INVALID_AUDIO = 2
+EXIT_SERVICE_FAILED = 3
+
+
+class Command(Protocol):
+    """A subcommand: a module in the entry point group ``voicestress.commands``.
+
+    Its imports are light; what is heavy is imported by ``run``, and may be missing until its extra is installed.
+    """
+
+    SUMMARY: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the subcommand's arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it, and return the exit code."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``voicestress`` with ``argv`` and return its exit code.
+
+    0 done, 1 refused, 2 wrong usage or a recording that can't be used, 3 the service failed.
+    """
+    parser = argparse.ArgumentParser(prog="voicestress", description="Score vocal stress in speech.")
+    parser.add_argument("--version", action="version", version=f"voicestress {version('voicestress')}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for entry_point in sorted(entry_points(group="voicestress.commands"), key=lambda entry: entry.name):
+        command = cast(Command, entry_point.load())
+        subparser = subparsers.add_parser(entry_point.name, help=command.SUMMARY, description=command.__doc__)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    arguments = parser.parse_args(argv)
+    try:
+        return cast(int, arguments.run(arguments))
+    except ModuleNotFoundError as error:
+        return _fail(f"{error.name} is not installed: {_extra_for(error.name)}", 1)
+    except StressError as error:
+        return _fail(str(error), exit_code(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+def exit_code(error: StressError) -> int:
+    """The exit code that tells a shell script what kind of error it was."""
+    if isinstance(error, InvalidAudio):
+        return EXIT_INVALID_AUDIO
+    return EXIT_SERVICE_FAILED if isinstance(error, ServiceError) else 1
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"voicestress: {message}", file=sys.stderr)  # noqa: T201 - the command's answer
+    return code
+
+
+def _extra_for(module: str | None) -> str:
+    extra = "model" if module in {"torch", "torchaudio", "transformers", "onnx", "onnx_ir", "onnxscript"} else "local"
+    return f"pip install 'voicestress[{extra}]'"

@@ -1,0 +1,149 @@
+"""StressClient: a recording in, a stress report out."""
+
+from __future__ import annotations
+
+import queue
+import warnings
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tritonclient.grpc import InferenceServerClient, InferResult
+from tritonclient.utils import InferenceServerException
+from voicestress_audio import Recording, Source, read_recording
+
+from voicestress import wire
+from voicestress.contract import StressContract
+from voicestress.errors import ServiceError
+from voicestress.report import StressReport, stress_report
+
+Answer = tuple[int, InferResult | None, InferenceServerException | None]
+
+
+class UntrainedModelWarning(UserWarning):
+    """The model that is served has random weights: its stress levels mean nothing."""
+
+
+class StressClient:
+    """A connection to a stress model on a Triton server; keep one for the life of the process.
+
+    It may be used from several threads at once, and as a context manager.
+
+    Args:
+        url: the server's gRPC address, ``host:port``.
+        model: the model's name in the server's repository.
+        deadline_s: how long any one request may take, in seconds. A recording makes one request a window.
+        in_flight: how many windows of one recording are with the server at once.
+    """
+
+    def __init__(
+        self, url: str = "localhost:8001", *, model: str = "stress", deadline_s: float = 30.0, in_flight: int = 8
+    ) -> None:
+        self._url, self._model, self._deadline_s, self._in_flight = (
+            wire.check_address(url),
+            model,
+            deadline_s,
+            in_flight,
+        )
+        self._triton = InferenceServerClient(url)
+        self._contract: StressContract | None = None
+        self._outputs = wire.requested_output()
+
+    def contract(self) -> StressContract:
+        """What the model says of itself; read from the server once.
+
+        Raises:
+            Unavailable, DeadlineExceeded: the server can't be asked.
+            ContractError: the model there is not one this client can read.
+        """
+        if self._contract is None:
+            try:
+                response = self._triton.get_model_config(self._model, client_timeout=self._deadline_s)
+            except InferenceServerException as error:
+                raise self._service_error(error) from error
+            contract = wire.read_contract(response.config, model=f"{self._url}/{self._model}")
+            if contract.weights == "random":
+                warnings.warn(
+                    f"{self._url}: {self._model} ({contract.checkpoint}) has random weights; its levels mean nothing",
+                    UntrainedModelWarning,
+                    stacklevel=2,
+                )
+            self._contract = contract
+        return self._contract
+
+    def analyze(self, source: Source, *, speech_detection: bool = True) -> StressReport:
+        """Score a recording.
+
+        Args:
+            source: a path, the bytes of a file, a binary file object, or ``(samples, rate_hz)``.
+            speech_detection: find the speech first; false for recordings that hold nothing else.
+
+        Raises:
+            InvalidAudio: the recording can't be used; ``NoSpeech`` if too little of it is speech.
+            ServiceError: the service failed: ``Overloaded``, ``Unavailable``, ``DeadlineExceeded``.
+            ContractError: the model there is not one this client can read.
+        """
+        contract = self.contract()
+        recording = read_recording(
+            source,
+            shortest_window_samples=contract.shortest_window_samples,
+            longest_window_samples=contract.longest_window_samples,
+            speech_detection=speech_detection,
+        )
+        logits, version = self._logits(recording, contract)
+        return stress_report(recording, logits, contract, name=self._model, version=version)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._triton.close()
+
+    def __enter__(self) -> StressClient:
+        """The client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def _logits(self, recording: Recording, contract: StressContract) -> tuple[npt.NDArray[np.float32], str]:
+        """Logits ``[windows, labels]`` of a recording's windows, several in flight, and the model's version."""
+        windows = recording.windows
+        logits = np.empty((len(windows), len(contract.labels)), dtype=np.float32)
+        answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        calls: dict[int, Any] = {}
+        version, sent = "", 0
+        try:
+            for _ in windows:
+                while sent < len(windows) and len(calls) < self._in_flight:
+                    calls[sent] = self._send(sent, windows[sent].pcm, answers)
+                    sent += 1
+                number, result, error = answers.get(timeout=2 * self._deadline_s)
+                del calls[number]
+                if error is not None or result is None:
+                    raise self._service_error(error or InferenceServerException("no answer")) from error
+                logits[number] = wire.window_logits(result, contract)
+                version = result.get_response().model_version
+        except queue.Empty:
+            raise ServiceError(f"{self._url}: neither answer nor time-out in {2 * self._deadline_s:g} s") from None
+        finally:
+            for call in calls.values():
+                call.cancel()
+        return logits, version
+
+    def _send(self, number: int, pcm: npt.NDArray[np.int16], answers: queue.SimpleQueue[Answer]) -> Any:
+        def on_answer(result: InferResult | None, error: InferenceServerException | None) -> None:
+            answers.put((number, result, error))
+
+        return self._triton.async_infer(
+            self._model,
+            wire.window_input(pcm),
+            on_answer,
+            outputs=self._outputs,
+            client_timeout=self._deadline_s,
+        )
+
+    def _service_error(self, error: InferenceServerException) -> Exception:
+        return wire.service_error(error, url=self._url, model=self._model, deadline_s=self._deadline_s)

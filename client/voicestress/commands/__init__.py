@@ -1,0 +1,1 @@
+"""Subcommands that the thin client brings to the ``voicestress`` command."""

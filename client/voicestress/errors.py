@@ -1,0 +1,44 @@
+"""Everything voicestress raises on purpose, as one small tree a caller can act on.
+
+StressError
+  InvalidAudio          the recording can't be used (why, and what would help)
+    NoSpeech            it can be read, but too little of it is speech
+  ServiceError          the service did not answer as asked
+    Overloaded          it is alive and full: retry later
+    Unavailable         nothing answers
+    DeadlineExceeded    it took longer than the caller allows
+  ContractError         the model there is not one this client can read
+"""
+
+from voicestress_audio.errors import InvalidAudio, NoSpeech, StressError
+
+__all__ = [
+    "ContractError",
+    "DeadlineExceeded",
+    "InvalidAudio",
+    "NoSpeech",
+    "Overloaded",
+    "ServiceError",
+    "StressError",
+    "Unavailable",
+]
+
+
+class ServiceError(StressError):
+    """The service did not answer as asked."""
+
+
+class Overloaded(ServiceError):
+    """The service is alive and its queue is full: retry later, or send less at once."""
+
+
+class Unavailable(ServiceError):
+    """Nothing answers at the address, or the server there is not ready."""
+
+
+class DeadlineExceeded(ServiceError):
+    """The answer took longer than the caller allows."""
+
+
+class ContractError(StressError):
+    """The model there is not one this client can read."""

@@ -1,0 +1,70 @@
+"""A report for people, in plain text."""
+
+from __future__ import annotations
+
+from voicestress.report import StressReport, WindowReport
+
+_BARS = "▁▂▃▄▅▆▇█"
+_SILENCE = "·"
+_TIMELINE_COLUMNS = 60
+_MOST_ROWS = 12
+
+
+def render(name: str, report: StressReport) -> str:
+    """The report of the recording ``name`` as a few lines of text: level, emotions, timeline, windows, model."""
+    emotions = "   ".join(f"{label} {probability:.0%}" for label, probability in report.emotions.items())
+    model = report.model
+    lines = [
+        f"{name}: {report.duration_s:.1f} s, {report.speech_s:.1f} s of speech in {_count(report.windows)}",
+        "",
+        f"  stress level {report.stress_level:5.1f} of 100   {report.status} (High above {model.status_threshold:g})",
+        f"  {emotions}",
+        "",
+        f"  {_clock(0)} {timeline(report)} {_clock(report.duration_s)}",
+        "",
+        *_table(report.windows),
+        "",
+        f"  model {model.name} version {model.version}: {model.checkpoint}, {model.precision}",
+    ]
+    if model.weights == "random":
+        lines.append("  its weights are random: nobody trained it, and this level means nothing")
+    return "\n".join(lines)
+
+
+def timeline(report: StressReport, columns: int = _TIMELINE_COLUMNS) -> str:
+    """The level over time as ``columns`` bars, the higher the more stressed; a dot where no window is."""
+    step_s = report.duration_s / columns
+    cells = []
+    for column in range(columns):
+        start_s, end_s = column * step_s, (column + 1) * step_s
+        levels = [w.stress_level for w in report.windows if w.start_s < end_s and w.end_s > start_s]
+        cells.append(_bar(max(levels)) if levels else _SILENCE)
+    return "".join(cells)
+
+
+def _bar(level: float) -> str:
+    return _BARS[min(int(level / 100 * len(_BARS)), len(_BARS) - 1)]
+
+
+def _table(windows: tuple[WindowReport, ...]) -> list[str]:
+    shown, note = windows, []
+    if len(windows) > _MOST_ROWS:
+        highest = sorted(windows, key=lambda window: window.stress_level, reverse=True)[:_MOST_ROWS]
+        shown = tuple(sorted(highest, key=lambda window: window.start_s))
+        note = [f"  the {_MOST_ROWS} highest of {len(windows)} windows; --json has them all"]
+    labels = list(windows[0].emotions)
+    header = "  start     end   level " + "".join(f"{label:>10}" for label in labels)
+    rows = [
+        f"{w.start_s:7.2f} {w.end_s:7.2f} {w.stress_level:7.1f} " + "".join(f"{p:>10.0%}" for p in w.emotions.values())
+        for w in shown
+    ]
+    return [header, *rows, *note]
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _count(windows: tuple[WindowReport, ...]) -> str:
+    return "1 window" if len(windows) == 1 else f"{len(windows)} windows"

@@ -1,0 +1,24 @@
+"""How Wav2Vec2's seven convolutions divide time; see Baevski et al. 2020 (wav2vec 2.0), section 2.
+
+Every stride divides the total stride of 320 samples. That is what lets windows lie side by side in slots of 320
+samples, and every convolution be a matrix product on the rows of those slots; see ``packed.py``.
+"""
+
+from __future__ import annotations
+
+SAMPLE_RATE_HZ = 16_000
+KERNELS = (10, 3, 3, 3, 3, 2, 2)
+STRIDES = (5, 2, 2, 2, 2, 2, 2)
+
+SLOT_SAMPLES = 320  # product of the strides: one frame every 20 ms
+RECEPTIVE_FIELD_SAMPLES = 400
+FIRST_KERNEL, FIRST_STRIDE = KERNELS[0], STRIDES[0]
+ROWS_PER_SLOT = SLOT_SAMPLES // FIRST_STRIDE  # rows the first convolution makes of a slot
+
+
+def frame_count(samples: int) -> int:
+    """Number of 20 ms frames Wav2Vec2 makes of ``samples`` samples at 16 kHz.
+
+    Follows from its seven convolutions (receptive field 400, stride 320). Returns 0 below 400 samples.
+    """
+    return max(0, (samples - RECEPTIVE_FIELD_SAMPLES) // SLOT_SAMPLES + 1)

@@ -1,0 +1,39 @@
+"""Small checkpoints with the true architectures, whose logits are large enough for 1e-5 to mean something."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from voicestress_model.architectures import random_checkpoint
+from voicestress_model.checkpoints import StressCheckpoint
+
+RNG_SEED = 20_260
+
+
+def with_lively_weights(checkpoint: StressCheckpoint) -> StressCheckpoint:
+    """Fresh weights make nearly constant logits, trained ones don't: draw norms and biases, and scale the head."""
+    generator = torch.Generator().manual_seed(RNG_SEED)
+    with torch.no_grad():
+        for name, parameter in checkpoint.detector.named_parameters():
+            if name.startswith("head."):
+                parameter.mul_(4.0)
+            elif parameter.ndim == 1:
+                parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return dataclasses.replace(checkpoint, weights="trained")
+
+
+@pytest.fixture(scope="session", params=["tiny", "tiny-layer-norm"])
+def checkpoint(request: pytest.FixtureRequest) -> StressCheckpoint:
+    return with_lively_weights(random_checkpoint(request.param))
+
+
+@pytest.fixture(scope="session")
+def group_norm_checkpoint() -> StressCheckpoint:
+    return with_lively_weights(random_checkpoint("tiny"))
+
+
+def noise(samples: int, *, seed: int = 0, peak: float = 3000.0) -> np.ndarray:
+    return np.clip(np.random.default_rng(seed).normal(scale=peak / 3, size=samples), -32768, 32767).astype(np.int16)

@@ -1,0 +1,154 @@
+"""An exported model says what it is, agrees with its checkpoint, and carries nothing of the machine it was made on."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+from voicestress.cli import main
+from voicestress.contract import StressContract
+from voicestress_model.agreement import mixed_windows, onnx_logits, onnx_session, reference_logits
+from voicestress_model.architectures import random_checkpoint
+from voicestress_model.checkpoints import load_checkpoint
+from voicestress_model.errors import ExportError
+from voicestress_model.export import export_model, stress_contract
+
+from tests.model.conftest import noise
+from tests.model.test_checkpoints import save_classifier
+from tests.paths import MODEL_REPOSITORY, ROOT
+
+
+def read_config(folder):
+    return text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+
+
+def contract_of(folder):
+    parameters = read_config(folder).parameters
+    return StressContract.from_parameters({key: value.string_value for key, value in parameters.items()}, model="x")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("repository") / "stress"
+    assert main(["export", "--architecture", "tiny", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_config_describes_the_model(exported):
+    config, contract = read_config(exported), contract_of(exported)
+    assert (config.name, config.backend) == ("stress", "onnxruntime")
+    assert config.input[0].allow_ragged_batch
+    assert config.dynamic_batching.default_queue_policy.max_queue_size > 0
+    assert contract.labels == ("neutral", "sad", "anxious")
+    assert contract.label_weights == (0, 0.5, 1)
+    assert contract.weights == "random"
+    assert contract.checkpoint == "tiny-random-seed-0"
+    assert (contract.shortest_window_s, contract.longest_window_s) == (0.5, 8)
+
+
+def test_the_graph_s_ends_are_those_of_the_serving_contract(exported):
+    graph = onnx.load(exported / "1" / "model.onnx").graph
+    ends = {
+        value.name: (
+            value.type.tensor_type.elem_type,
+            [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim],
+        )
+        for value in [*graph.input, *graph.output]
+    }
+    assert ends == {
+        "PCM": (onnx.TensorProto.INT16, ["samples"]),
+        "LENGTHS": (onnx.TensorProto.INT32, ["batch", 1]),
+        "LOGITS": (onnx.TensorProto.FLOAT, ["batch", 3]),
+    }
+
+
+def test_gelu_is_one_operator(exported):
+    operators = {node.op_type for node in onnx.load(exported / "1" / "model.onnx").graph.node}
+    assert "Gelu" in operators
+    assert "Erf" not in operators
+
+
+@pytest.mark.parametrize("folder", ["exported", "shipped"])
+def test_the_graph_tells_nothing_of_the_machine_it_was_made_on(exported, folder):
+    path = exported if folder == "exported" else MODEL_REPOSITORY / "stress"
+    contents = (path / "1" / "model.onnx").read_bytes()
+    for trace in (b'File "', b"site-packages", str(Path.home()).encode(), str(ROOT).encode()):
+        assert trace not in contents
+
+
+def test_disagreement_with_hugging_face_refuses_to_write(tmp_path):
+    checkpoint = random_checkpoint("tiny")
+    with torch.no_grad():  # logits of a million: fp32 can't agree to 1e-4 there
+        checkpoint.detector.head.layers[-1].weight.mul_(1e8)
+    folder = tmp_path / "stress"
+    with pytest.raises(ExportError, match="disagree by"):
+        export_model(checkpoint, stress_contract(checkpoint), folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_export_leaves_the_model_that_was_there(tmp_path):
+    checkpoint = random_checkpoint("tiny")
+    export_model(checkpoint, stress_contract(checkpoint), tmp_path / "stress")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with torch.no_grad():
+        checkpoint.detector.head.layers[-1].weight.mul_(1e8)
+    with pytest.raises(ExportError):
+        export_model(checkpoint, stress_contract(checkpoint), tmp_path / "stress")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_other_labels_need_weights_and_are_listed(tmp_path, capsys):
+    save_classifier(tmp_path / "checkpoint")
+    source, out = str(tmp_path / "checkpoint"), tmp_path / "stress"
+    assert main(["export", source, "--out", str(out)]) == 1
+    assert "its labels are neu, hap, ang, sad" in capsys.readouterr().err
+    assert main(["export", source, "--out", str(out), "--label-weights", "neu=0,hap=0,ang=1,sad=0.5"]) == 0
+    assert contract_of(out).label_weights == (0, 0, 1, 0.5)
+    assert contract_of(out).weights == "trained"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--shortest-window-s", "0.01"], "shortest_window_samples"),
+        (["--longest-window-s", "600"], "longest_window_samples"),
+        (["--shortest-window-s", "9"], "shorter than the shortest"),
+        (["--label-weights", "neutral=0,sad=0.5,anxious=2"], "label_weights"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_before_anything_is_exported(tmp_path, capsys, options, complaint):
+    assert main(["export", "--architecture", "tiny", "--out", str(tmp_path / "stress"), *options]) == 1
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exported_checkpoint_scores_as_the_checkpoint(tmp_path):
+    save_classifier(tmp_path / "checkpoint", architecture="tiny-layer-norm", use_weighted_layer_sum=True)
+    checkpoint = load_checkpoint(str(tmp_path / "checkpoint"))
+    contract = stress_contract(checkpoint, label_weights=dict.fromkeys(checkpoint.detector.labels, 0.5))
+    assert export_model(checkpoint, contract, tmp_path / "stress") < 1e-4
+    windows = [noise(8000), noise(128_000), noise(20_001)]
+    logits = onnx_logits(onnx_session(tmp_path / "stress" / "1" / "model.onnx"), windows)
+    assert np.abs(logits - reference_logits(checkpoint, windows)).max() < 1e-4
+
+
+def test_the_agreement_is_measured_from_the_shortest_to_the_longest_window():
+    checkpoint = random_checkpoint("tiny")
+    contract = stress_contract(dataclasses.replace(checkpoint, name="x"))
+    lengths = sorted(len(window) for window in mixed_windows(contract))
+    assert lengths[0] == contract.shortest_window_samples
+    assert lengths[-1] == contract.longest_window_samples
+    assert len(set(lengths)) == 5
+
+
+def test_the_shipped_model_says_it_is_a_placeholder():
+    contract = contract_of(MODEL_REPOSITORY / "stress")
+    assert contract.weights == "random"
+    assert "placeholder" in contract.checkpoint
+    assert sum(path.stat().st_size for path in MODEL_REPOSITORY.rglob("*") if path.is_file()) < 5e6
