@@ -118,7 +118,7 @@ def test_other_labels_need_weights_and_are_listed(tmp_path, capsys):
     [
         (["--shortest-window-s", "0.01"], "shortest_window_samples"),
         (["--longest-window-s", "600"], "longest_window_samples"),
-        (["--shortest-window-s", "9"], "shorter than the shortest"),
+        (["--shortest-window-s", "5"], "at least twice the shortest"),
         (["--label-weights", "neutral=0,sad=0.5,anxious=2"], "label_weights"),
     ],
 )

@@ -1,0 +1,26 @@
+"""From a recording to windows of 16 kHz speech: decode, resample, detect speech, cut windows. No torch."""
+
+from voicestress_audio.decode import DecodedAudio, Source, open_audio
+from voicestress_audio.errors import InvalidAudio, NoSpeech, StressError
+from voicestress_audio.recording import Recording, read_recording
+from voicestress_audio.resample import SAMPLE_RATE_HZ, PcmResampler
+from voicestress_audio.speech import Segment, SpeechStream, find_speech
+from voicestress_audio.windows import Window, cut_windows
+
+__all__ = [
+    "SAMPLE_RATE_HZ",
+    "DecodedAudio",
+    "InvalidAudio",
+    "NoSpeech",
+    "PcmResampler",
+    "Recording",
+    "Segment",
+    "Source",
+    "SpeechStream",
+    "StressError",
+    "Window",
+    "cut_windows",
+    "find_speech",
+    "open_audio",
+    "read_recording",
+]

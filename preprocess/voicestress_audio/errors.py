@@ -1,0 +1,20 @@
+"""What can be wrong with a recording.
+
+    StressError
+      InvalidAudio          the recording can't be used (why, and what would help)
+        NoSpeech            it can be read, but too little of it is speech
+
+``voicestress.errors`` adds what can be wrong with the service.
+"""
+
+
+class StressError(Exception):
+    """Base of every error voicestress raises on purpose."""
+
+
+class InvalidAudio(StressError):
+    """The recording can't be used. The message names it, the value that is wrong and what would help."""
+
+
+class NoSpeech(InvalidAudio):
+    """The recording can be read, but too little of it is speech."""
