@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points, version
 from typing import Protocol, cast
 
-from voicestress.errors import InvalidAudio, ServiceError, StressError
+from voicestress.errors import ContractError, InvalidAudio, ServiceError, StressError
 
+EXIT_REFUSED = 1
 EXIT_INVALID_AUDIO = 2
 EXIT_SERVICE_FAILED = 3
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_NO_READER = 128 + signal.SIGPIPE
 
 
 class Command(Protocol):
@@ -46,18 +51,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return cast(int, arguments.run(arguments))
     except ModuleNotFoundError as error:
-        return _fail(f"{error.name} is not installed: {_extra_for(error.name)}", 1)
+        return _fail(f"{error.name} is not installed: {_extra_for(error.name)}", EXIT_REFUSED)
     except StressError as error:
         return _fail(str(error), exit_code(error))
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_NO_READER
 
 
 def exit_code(error: StressError) -> int:
     """The exit code that tells a shell script what kind of error it was."""
     if isinstance(error, InvalidAudio):
         return EXIT_INVALID_AUDIO
-    return EXIT_SERVICE_FAILED if isinstance(error, ServiceError) else 1
+    return EXIT_SERVICE_FAILED if isinstance(error, (ServiceError, ContractError)) else EXIT_REFUSED
 
 
 def _fail(message: str, code: int) -> int:

@@ -67,7 +67,7 @@ class StressClient:
                 warnings.warn(
                     f"{self._url}: {self._model} ({contract.checkpoint}) has random weights; its levels mean nothing",
                     UntrainedModelWarning,
-                    stacklevel=2,
+                    stacklevel=3,  # of analyze, the usual way here
                 )
             self._contract = contract
         return self._contract

@@ -51,10 +51,10 @@ class StressContract(BaseModel):
             raise ValueError(f"{len(self.labels)} labels but {len(self.label_weights)} label weights")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels repeat: {', '.join(self.labels)}")
-        if self.longest_window_samples < self.shortest_window_samples:
+        if self.longest_window_samples < 2 * self.shortest_window_samples:
             raise ValueError(
-                f"longest window ({self.longest_window_samples} samples) is shorter than the shortest "
-                f"({self.shortest_window_samples})"
+                f"the longest window ({self.longest_window_samples} samples) must be at least twice the shortest "
+                f"({self.shortest_window_samples}): speech of a length between could not be cut"
             )
         return self
 

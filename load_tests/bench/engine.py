@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from transformers import Wav2Vec2FeatureExtractor
-
 from voicestress_model import StressCheckpoint, export_model, random_checkpoint, stress_contract
 from voicestress_model.agreement import Pcm, onnx_logits, onnx_session, reference_logits
 

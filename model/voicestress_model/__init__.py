@@ -6,7 +6,11 @@ Names are resolved on first use, so that ``voicestress export --help`` answers w
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
+
+# ONNX Runtime reports usage to its makers unless it is told not to before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "CheckpointError": "errors",

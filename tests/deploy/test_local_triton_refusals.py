@@ -14,6 +14,7 @@ from tests.deploy.graphs import CONFIG, add_model, config, ragged_rows
 _LENGTHS = 'target_name: "LENGTHS" data_type: TYPE_INT32'
 _BATCH_INPUT = f'batch_input [{{ kind: BATCH_ITEM_SHAPE {_LENGTHS} source_input: "PCM" }}]'
 _OUTPUT = 'output [{ name: "LOGITS" data_type: TYPE_FP32 dims: [3] }]'
+_BATCHING = "dynamic_batching { default_queue_policy { max_queue_size: 64 } }"
 _THREADS = 'intra_op_thread_count" value { string_value: "1"'
 
 # Model name -> graph, configuration, and what the reason must say.
@@ -37,7 +38,7 @@ REFUSED = {
     "lengths_of_64_bits": (
         ragged_rows(lengths=(TensorProto.INT64, ["rows", 1])),
         config((_LENGTHS, _LENGTHS.replace("INT32", "INT64"))),
-        "TYPE_INT64",
+        "batch input data type must be TYPE_INT32 or TYPE_FP32",
     ),
     "lengths_without_columns": (
         ragged_rows(lengths=(TensorProto.INT32, ["rows"])),
@@ -68,8 +69,8 @@ REFUSED = {
     "output_of_one_row": (ragged_rows(rows=1), CONFIG, r"first dimension must vary to be batched.*\[1, 3\]"),
     "no_batches": (
         ragged_rows(),
-        config(("max_batch_size: 16", "max_batch_size: 0"), ("dynamic_batching { default_queue_policy { max_queue_size: 64 } }", "")),
-        "needs a max_batch_size above 0|max_batch_size",
+        config(("max_batch_size: 16", "max_batch_size: 0"), (_BATCHING, "")),
+        "batch_input 'LENGTHS': it needs a max_batch_size above 0",
     ),
     "threads_in_words": (
         ragged_rows(),
@@ -78,7 +79,7 @@ REFUSED = {
     ),
     "no_file": (None, CONFIG, r"no_file/1/model\.onnx: no such model file"),
     "not_a_graph": (b"RIFF of some length", CONFIG, "not_a_graph/1/model.onnx.*"),
-    "syntax_error": (ragged_rows(), CONFIG + 'name: "open', r"config\.pbtxt:\d+:\d+: String literals"),
+    "syntax_error": (ragged_rows(), CONFIG + 'name: "open', r"config\.pbtxt:\d+:\d+: Unexpected end of string"),
 }  # fmt: skip
 
 

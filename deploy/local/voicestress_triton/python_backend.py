@@ -1,0 +1,75 @@
+"""What every Python-based backend of ours does with Triton's objects; an engine only brings a session's ``run``.
+
+Importable in a model instance's process only, where Triton provides ``triton_python_backend_utils``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+
+from voicestress_triton.ragged import Array, BatchPlan, RowCountError, assemble, split
+
+Run = Callable[[dict[str, Array]], Sequence[Array]]
+
+
+def model_config(arguments: Mapping[str, str]) -> dict[str, Any]:
+    """The model's configuration, from the arguments of ``initialize``."""
+    config: dict[str, Any] = json.loads(arguments["model_config"])
+    return config
+
+
+def model_file(arguments: Mapping[str, str], config: Mapping[str, Any], default: str) -> Path:
+    """The file to load, as the C++ backends find it: ``<model>/<version>/<default_model_filename>``.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    version = Path(arguments["model_repository"]) / arguments["model_version"]
+    path = version / (config.get("default_model_filename") or default)
+    if path.is_dir():
+        path = path / default
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such model file")
+    return path
+
+
+def integer_parameter(config: Mapping[str, Any], name: str) -> int:
+    """The model parameter ``name`` as a number, 0 where it is not given.
+
+    Raises:
+        ValueError: it is not a whole number.
+    """
+    text = config.get("parameters", {}).get(name, {}).get("string_value", "0")
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"parameter '{name}': {text!r} is not a whole number") from None
+
+
+def answer(plan: BatchPlan, requests: Sequence[Any], run: Run, failures: tuple[type[Exception], ...]) -> list[Any]:
+    """Triton's responses to a batch of its requests, in their order, from one run of the graph.
+
+    Args:
+        plan: the model's plan.
+        requests: the ``InferenceRequest`` objects given to ``execute``.
+        run: the graph: inputs by name to outputs in the order of ``plan.outputs``.
+        failures: what ``run`` raises. It becomes the answer to every request of the batch; the server stays up.
+    """
+    if not plan.batching and len(requests) > 1:
+        return [response for request in requests for response in answer(plan, [request], run, failures)]
+    # Views of Triton's shared memory, valid until the responses are returned.
+    arrays = [{tensor.name(): tensor.as_numpy() for tensor in request.inputs()} for request in requests]
+    answerable: tuple[type[Exception], ...] = (*failures, RowCountError)
+    try:
+        answers = split(plan, arrays, run(assemble(plan, arrays)))
+    except answerable as error:
+        return [pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error))) for _ in requests]
+    return [
+        pb_utils.InferenceResponse([pb_utils.Tensor(*pair) for pair in zip(plan.outputs, outputs, strict=True)])
+        for outputs in answers
+    ]

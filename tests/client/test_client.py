@@ -1,0 +1,193 @@
+"""StressClient against a real Triton."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+import soundfile
+from voicestress import (
+    ContractError,
+    DeadlineExceeded,
+    InvalidAudio,
+    NoSpeech,
+    ServiceError,
+    StressClient,
+    Unavailable,
+    UntrainedModelWarning,
+)
+from voicestress_audio import read_recording
+from voicestress_model.agreement import reference_logits
+from voicestress_triton import TritonServer
+
+from tests.conftest import NOT_A_STRESS_MODEL
+from tests.paths import JFK_WAV, MODEL_REPOSITORY
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_recording_goes_in_and_a_stress_report_comes_out(client):
+    report = client.analyze(JFK_WAV)
+    assert report.duration_s == 11.0
+    assert 6 < report.speech_s < 10
+    assert report.status == ("High" if report.stress_level > 70 else "Normal")
+    assert set(report.emotions) == {"neutral", "sad", "anxious"}
+    assert sum(report.emotions.values()) == pytest.approx(1)
+    assert (report.model.name, report.model.version) == ("group_norm", "1")
+    assert all(window.end_s - window.start_s <= 3.0 for window in report.windows)
+
+
+def test_the_level_is_what_the_checkpoint_says_window_by_window(client, lively_checkpoints):
+    report, contract = client.analyze(JFK_WAV), client.contract()
+    recording = read_recording(
+        JFK_WAV,
+        shortest_window_samples=contract.shortest_window_samples,
+        longest_window_samples=contract.longest_window_samples,
+    )
+    logits = reference_logits(lively_checkpoints["group_norm"], [window.pcm for window in recording.windows])
+    levels = contract.levels(contract.probabilities(logits))
+    assert [window.stress_level for window in report.windows] == pytest.approx(levels.tolist(), abs=0.01)
+    assert np.ptp(levels) > 0.5  # the windows differ, so the test can tell them apart
+    weighted = np.average(levels, weights=[window.speech_s for window in recording.windows])
+    assert report.stress_level == pytest.approx(weighted, abs=0.01)
+
+
+def test_every_kind_of_source_gives_the_same_report(client, speech):
+    expected = client.analyze(JFK_WAV)
+    with JFK_WAV.open("rb") as file:
+        sources = [str(JFK_WAV), JFK_WAV.read_bytes(), file, (speech, 16_000), (speech / np.float32(32768), 16_000)]
+        for source in sources:
+            assert client.analyze(source).stress_level == pytest.approx(expected.stress_level, abs=1e-3)
+
+
+def test_speech_detection_can_be_left_out_for_speech_that_is_cut(client, speech):
+    report = client.analyze((speech[6000:36_000], 16_000), speech_detection=False)
+    assert report.speech_s == report.duration_s == pytest.approx(30_000 / 16_000)
+
+
+def test_a_report_survives_json(client):
+    report = client.analyze(JFK_WAV)
+    assert type(report).model_validate_json(report.model_dump_json()) == report
+
+
+def test_many_threads_may_share_a_client(client):
+    expected, levels = client.analyze(JFK_WAV).stress_level, []
+    threads = [threading.Thread(target=lambda: levels.append(client.analyze(JFK_WAV).stress_level)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert levels == [pytest.approx(expected, abs=1e-3)] * 8
+
+
+def test_windows_of_one_recording_are_sent_concurrently(server, client, speech):
+    from tritonclient.grpc import InferenceServerClient
+
+    def counts():
+        with InferenceServerClient(server.url) as triton:
+            stats = triton.get_inference_statistics("group_norm").model_stats[0]
+        return stats.inference_count, stats.execution_count
+
+    windows_before, batches_before = counts()
+    report = client.analyze((np.tile(speech, 8), 16_000))
+    windows_after, batches_after = counts()
+    assert windows_after - windows_before == len(report.windows) > 20
+    assert batches_after - batches_before < len(report.windows) / 2
+
+
+def test_a_model_with_random_weights_warns(server):
+    with (
+        StressClient(server.url) as client,
+        pytest.warns(UntrainedModelWarning, match="placeholder-random-seed-0.*mean nothing"),
+    ):
+        report = client.analyze(JFK_WAV)
+    assert report.model.weights == "random"
+
+
+@pytest.mark.parametrize("seconds", [3, 0.05])
+def test_what_is_not_speech_is_not_scored(client, speech, seconds):
+    noise = np.random.default_rng(0).normal(scale=3000, size=round(seconds * 16_000)).astype(np.int16)
+    for samples in (noise, np.zeros_like(noise), speech[8000 : 8000 + round(0.05 * 16_000)]):
+        with pytest.raises(NoSpeech, match=r"s of speech, 0\.5 s needed"):
+            client.analyze((samples, 16_000))
+
+
+def test_bad_audio_is_refused_before_the_server_is_asked(client, tmp_path):
+    (tmp_path / "call.wav").write_text("not a recording")
+    with pytest.raises(InvalidAudio, match=r"call\.wav"):
+        client.analyze(tmp_path / "call.wav")
+
+
+def test_nothing_there_is_unavailable_and_says_so_at_once():
+    start = time.monotonic()
+    with StressClient(f"127.0.0.1:{closed_port()}") as client, pytest.raises(Unavailable, match="no Triton answers"):
+        client.analyze(JFK_WAV)
+    assert time.monotonic() - start < 2
+
+
+def test_a_server_that_never_answers_runs_into_the_deadline():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        start = time.monotonic()
+        url = f"127.0.0.1:{silent.getsockname()[1]}"
+        with StressClient(url, deadline_s=0.5) as client, pytest.raises((DeadlineExceeded, Unavailable)):
+            client.analyze(JFK_WAV)
+        assert time.monotonic() - start < 3
+
+
+def test_a_server_that_stops_answering_runs_into_the_deadline():
+    with TritonServer(MODEL_REPOSITORY) as server, StressClient(server.url, deadline_s=1.0) as client:
+        with pytest.warns(UntrainedModelWarning):
+            client.analyze(JFK_WAV)
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(DeadlineExceeded, match="no answer within 1 s"):
+                client.analyze(JFK_WAV)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+
+
+def test_a_server_that_dies_is_unavailable():
+    with TritonServer(MODEL_REPOSITORY) as server, StressClient(server.url, deadline_s=10.0) as client:
+        with pytest.warns(UntrainedModelWarning):
+            client.analyze(JFK_WAV)
+        server.stop()
+        with pytest.raises(Unavailable):
+            client.analyze(JFK_WAV)
+
+
+def test_a_model_that_is_not_there_is_named(server):
+    with StressClient(server.url, model="nobody") as client, pytest.raises(ContractError, match="'nobody'"):
+        client.analyze(JFK_WAV)
+
+
+def test_a_model_that_is_no_stress_model_is_refused(server):
+    with (
+        StressClient(server.url, model=NOT_A_STRESS_MODEL) as client,
+        pytest.raises(ContractError, match="not a stress model"),
+    ):
+        client.analyze(JFK_WAV)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8001", "localhost", ":8001", "localhost:http"])
+def test_an_address_that_is_none_is_refused_with_the_right_form(url):
+    with pytest.raises(ServiceError, match="host:port"):
+        StressClient(url)
+
+
+def test_a_recording_in_another_rate_and_format_scores_alike(client, speech):
+    expected = client.analyze(JFK_WAV)
+    flac = io.BytesIO()
+    soundfile.write(flac, np.stack([speech, speech], axis=1), 16_000, format="FLAC")
+    assert client.analyze(flac.getvalue()).stress_level == pytest.approx(expected.stress_level, abs=1e-3)

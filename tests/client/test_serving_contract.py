@@ -1,0 +1,103 @@
+"""What a raw gRPC caller gets, through a real Triton: any client in any language relies on this."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tritonclient.grpc import InferenceServerClient, InferInput
+from tritonclient.utils import InferenceServerException
+from voicestress_model.agreement import reference_logits
+
+from tests.model.conftest import noise
+from tests.model.test_packed import NEIGHBOUR_TOLERANCE, REFERENCE_TOLERANCE
+
+SHORTEST, LONGEST = 8_000, 48_000
+MODELS = ("group_norm", "layer_norm")
+HOUR_SAMPLES = 3600 * 16_000
+
+
+@pytest.fixture(scope="module")
+def triton(server):
+    with InferenceServerClient(server.url) as connected:
+        yield connected
+
+
+def infer(triton, model, array, *, name="PCM", dtype="INT16"):
+    tensor = InferInput(name, list(array.shape), dtype)
+    tensor.set_data_from_numpy(array)
+    return triton.infer(model, [tensor], client_timeout=60).as_numpy("LOGITS")
+
+
+def infer_together(triton, model, windows):
+    """Logits of windows that are sent at once, so that they share batches."""
+    with ThreadPoolExecutor(len(windows)) as threads:
+        return [row[0] for row in threads.map(lambda window: infer(triton, model, window[None]), windows)]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lengths=st.lists(st.integers(SHORTEST, LONGEST), min_size=1, max_size=6), seed=st.integers(0, 2**31))
+def test_served_logits_are_hugging_face_s(triton, lively_checkpoints, model, lengths, seed):
+    windows = [noise(length, seed=seed + number) for number, length in enumerate(lengths)]
+    served = infer_together(triton, model, windows)
+    assert np.abs(served - reference_logits(lively_checkpoints[model], windows)).max() < REFERENCE_TOLERANCE
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_served_logits_do_not_depend_on_neighbours(triton, speech, model):
+    window = speech[10_000:38_000]
+    alone = infer(triton, model, window[None])[0]
+    square = np.where(np.arange(LONGEST) // 40 % 2, 32767, -32768).astype(np.int16)
+    neighbours = [noise(79), noise(LONGEST), np.zeros(LONGEST, np.int16), square, noise(0), noise(HOUR_SAMPLES // 60)]
+    for _ in range(3):
+        together = infer_together(triton, model, [window, *neighbours, window])
+        assert np.abs(together[0] - alone).max() < NEIGHBOUR_TOLERANCE
+        assert np.abs(together[-1] - alone).max() < NEIGHBOUR_TOLERANCE
+
+
+def test_several_windows_in_one_request_get_a_row_each(triton, lively_checkpoints, speech):
+    windows = np.stack([speech[start : start + 20_000] for start in (0, 30_000, 60_000)])
+    logits = infer(triton, "group_norm", windows)
+    assert np.abs(logits - reference_logits(lively_checkpoints["group_norm"], list(windows))).max() < 1e-4
+
+
+@pytest.mark.parametrize("samples", [0, 1, 79, SHORTEST - 1, LONGEST + 1, HOUR_SAMPLES])
+def test_a_window_out_of_bounds_gets_nan(triton, samples):
+    assert np.isnan(infer(triton, "group_norm", noise(samples)[None])).all()
+
+
+@pytest.mark.parametrize(
+    ("array", "options"),
+    [
+        (np.zeros((1, 16_000), np.float32), {"dtype": "FP32"}),
+        (np.zeros((1, 16_000), np.int32), {"dtype": "INT32"}),
+        (np.zeros(16_000, np.int16), {}),
+        (np.zeros((1, 1, 16_000), np.int16), {}),
+        (np.zeros((64, 8_000), np.int16), {}),
+        (np.zeros((1, 16_000), np.int16), {"name": "AUDIO"}),
+    ],
+    ids=["float", "int32", "no batch dimension", "too many dimensions", "more rows than a batch", "another name"],
+)
+def test_a_wrong_request_gets_an_error_and_the_next_one_an_answer(triton, array, options):
+    with pytest.raises(InferenceServerException):
+        infer(triton, "group_norm", array, **options)
+    assert np.isfinite(infer(triton, "group_norm", noise(16_000)[None])).all()
+
+
+def test_wrong_requests_among_good_ones_harm_nobody(triton, speech):
+    window = speech[10_000:38_000]
+    alone = infer(triton, "group_norm", window[None])[0]
+
+    def send(number):
+        if number % 2:
+            with pytest.raises(InferenceServerException):
+                infer(triton, "group_norm", np.zeros((1, 16_000), np.float32), dtype="FP32")
+            return alone
+        return infer(triton, "group_norm", window[None])[0]
+
+    with ThreadPoolExecutor(16) as threads:
+        assert np.abs(np.array(list(threads.map(send, range(48)))) - alone).max() < NEIGHBOUR_TOLERANCE
