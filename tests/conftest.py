@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +13,22 @@ import soundfile
 from voicestress import StressClient
 from voicestress_triton import TritonServer
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # before Hugging Face's libraries are imported: no test asks the hub
+
 from tests.model.conftest import with_lively_weights
 from tests.paths import JFK_WAV, MODEL_REPOSITORY
 
-# Its config is a model's that nobody exported as a stress model.
+# What can be wrong with a model that is served, each under a name of its own: lines of its config.pbtxt are changed.
 NOT_A_STRESS_MODEL = "plain"
+CROWDED_MODEL = "crowded"
+BOASTING_MODEL = "boasting"
+SPOILT = {
+    NOT_A_STRESS_MODEL: (r"^parameters .*$", ""),
+    # It waits for more windows than its queue holds.
+    CROWDED_MODEL: (r"^dynamic_batching \{", "dynamic_batching {\n  max_queue_delay_microseconds: 2000000"),
+    # It states a shorter window than its graph takes.
+    BOASTING_MODEL: (r'(stress_shortest_window_samples".*string_value: )"\d+"', r'\1"400"'),
+}
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +49,13 @@ def repository(tmp_path_factory: pytest.TempPathFactory, lively_checkpoints) -> 
     shutil.copytree(MODEL_REPOSITORY / "stress", folder / "stress")
     for name, checkpoint in lively_checkpoints.items():
         export_model(checkpoint, stress_contract(checkpoint, longest_window_s=3.0), folder / name)
-    shutil.copytree(folder / "stress", folder / NOT_A_STRESS_MODEL)
-    config = folder / NOT_A_STRESS_MODEL / "config.pbtxt"
-    lines = config.read_text().replace('name: "stress"', f'name: "{NOT_A_STRESS_MODEL}"').splitlines()
-    config.write_text("\n".join(line for line in lines if not line.startswith("parameters")))
+    for name, (pattern, replacement) in SPOILT.items():
+        shutil.copytree(folder / "group_norm", folder / name)
+        config = folder / name / "config.pbtxt"
+        text = config.read_text().replace('name: "group_norm"', f'name: "{name}"')
+        if name == CROWDED_MODEL:
+            text = re.sub(r"max_queue_size: \d+", "max_queue_size: 1", text)
+        config.write_text(re.sub(pattern, replacement, text, flags=re.MULTILINE))
     return folder
 
 

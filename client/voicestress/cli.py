@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ EXIT_REFUSED = 1
 EXIT_INVALID_AUDIO = 2
 EXIT_SERVICE_FAILED = 3
 EXIT_INTERRUPTED = 128 + signal.SIGINT
-EXIT_NO_READER = 128 + signal.SIGPIPE
+EXIT_NO_READER = 128 + 13  # SIGPIPE, which Windows has no name for
 
 
 class Command(Protocol):
@@ -48,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     arguments = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # a file name, or a bar of the timeline, may have no form in its encoding
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return cast(int, arguments.run(arguments))
     except ModuleNotFoundError as error:

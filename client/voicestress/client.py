@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import warnings
 from types import TracebackType
@@ -40,14 +41,15 @@ class StressClient:
     def __init__(
         self, url: str = "localhost:8001", *, model: str = "stress", deadline_s: float = 30.0, in_flight: int = 8
     ) -> None:
-        self._url, self._model, self._deadline_s, self._in_flight = (
-            wire.check_address(url),
-            model,
-            deadline_s,
-            in_flight,
-        )
+        if not (math.isfinite(deadline_s) and deadline_s > 0):
+            raise ValueError(f"deadline_s is {deadline_s}; give a finite number of seconds above 0")
+        if in_flight < 1:
+            raise ValueError(f"in_flight is {in_flight}; at least 1 window must be with the server")
+        self._url, self._model = wire.check_address(url), model
+        self._deadline_s, self._in_flight = deadline_s, in_flight
         self._triton = InferenceServerClient(url)
         self._contract: StressContract | None = None
+        self._version = ""
         self._outputs = wire.requested_output()
 
     def contract(self) -> StressContract:
@@ -92,6 +94,11 @@ class StressClient:
             speech_detection=speech_detection,
         )
         logits, version = self._logits(recording, contract)
+        if self._version and version != self._version:  # another model is served since its contract was read
+            self._contract = None
+            contract = self.contract()
+            logits, version = self._logits(recording, contract)
+        self._version = version
         return stress_report(recording, logits, contract, name=self._model, version=version)
 
     def close(self) -> None:
@@ -114,7 +121,7 @@ class StressClient:
         logits = np.empty((len(windows), len(contract.labels)), dtype=np.float32)
         answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         calls: dict[int, Any] = {}
-        version, sent = "", 0
+        versions, sent = set[str](), 0
         try:
             for _ in windows:
                 while sent < len(windows) and len(calls) < self._in_flight:
@@ -125,13 +132,18 @@ class StressClient:
                 if error is not None or result is None:
                     raise self._service_error(error or InferenceServerException("no answer")) from error
                 logits[number] = wire.window_logits(result, contract)
-                version = result.get_response().model_version
+                versions.add(result.get_response().model_version)
         except queue.Empty:
             raise ServiceError(f"{self._url}: neither answer nor time-out in {2 * self._deadline_s:g} s") from None
         finally:
             for call in calls.values():
                 call.cancel()
-        return logits, version
+        if len(versions) > 1:
+            raise ServiceError(
+                f"{self._url}: {self._model} changed from version {' to '.join(sorted(versions))} while the recording "
+                "was scored; analyze it again"
+            )
+        return logits, versions.pop()
 
     def _send(self, number: int, pcm: npt.NDArray[np.int16], answers: queue.SimpleQueue[Answer]) -> Any:
         def on_answer(result: InferResult | None, error: InferenceServerException | None) -> None:

@@ -80,7 +80,8 @@ class StressContract(BaseModel):
 
     def levels(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Stress levels ``[...]``, 0 to 100, of label probabilities ``[..., labels]``: 100 · Σ weight · probability."""
-        return np.asarray(100.0 * (probabilities @ np.asarray(self.label_weights)))
+        levels = 100.0 * (probabilities @ np.asarray(self.label_weights))
+        return np.asarray(np.clip(levels, 0.0, 100.0))  # a sum of probabilities may pass 1 in its last digit
 
     def to_parameters(self) -> dict[str, str]:
         """The contract as Triton model parameters."""

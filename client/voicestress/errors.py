@@ -1,4 +1,4 @@
-"""Everything voicestress raises on purpose, as one small tree a caller can act on.
+"""What a client raises on purpose, as one small tree a caller can act on.
 
 StressError
   InvalidAudio          the recording can't be used (why, and what would help)

@@ -64,7 +64,9 @@ def stress_report(
     levels = contract.levels(probabilities)  # [windows]
     speech_s = np.array([window.speech_s for window in recording.windows])
     mean_probabilities = np.average(probabilities, axis=0, weights=speech_s)  # [labels]
-    level = float(np.average(levels, weights=speech_s))
+    level = float(
+        np.clip(np.average(levels, weights=speech_s), 0.0, 100.0)
+    )  # a mean may pass its own bounds by a digit
     return StressReport(
         stress_level=level,
         status=contract.status(level),

@@ -33,7 +33,7 @@ def check_address(url: str) -> str:
         ServiceError: it carries a scheme, or no port.
     """
     host, _, port = url.rpartition(":")
-    if "://" in url or not host or not port.isdecimal():
+    if "://" in url or not host or not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise ServiceError(f"{url}: give the server's gRPC address as host:port, e.g. localhost:8001")
     return url
 

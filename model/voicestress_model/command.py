@@ -51,8 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _label_weights(text: str) -> dict[str, float]:
-    pairs = (part.partition("=") for part in text.split(","))
-    try:
-        return {label.strip(): float(weight) for label, _, weight in pairs}
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form neutral=0,sad=0.5,anxious=1") from error
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        label, _, weight = part.partition("=")
+        if label.strip() in weights:
+            raise argparse.ArgumentTypeError(f"{label.strip()!r} has two weights")
+        try:
+            weights[label.strip()] = float(weight)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not of the form neutral=0,sad=0.5,anxious=1") from error
+    return weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,11 +14,13 @@ from voicestress_model.agreement import mixed_windows, onnx_logits, onnx_session
 from voicestress_model.checkpoints import StressCheckpoint
 from voicestress_model.detector import ARTICLE_LABELS
 from voicestress_model.errors import ExportError
+from voicestress_model.geometry import SAMPLE_RATE_HZ
 from voicestress_model.onnx_graph import write_onnx
 from voicestress_model.packed import PackedWav2Vec2
 from voicestress_model.triton_config import triton_config
 
 LARGEST_DISAGREEMENT = 1e-4
+_VERSION = "1"
 _ARTICLE_WEIGHTS = dict(zip(ARTICLE_LABELS, (0.0, 0.5, 1.0), strict=True))
 
 
@@ -47,8 +50,8 @@ def stress_contract(
         return StressContract(
             labels=labels,
             label_weights=tuple(weights[label] for label in labels),
-            shortest_window_samples=round(shortest_window_s * 16_000),
-            longest_window_samples=round(longest_window_s * 16_000),
+            shortest_window_samples=round(shortest_window_s * SAMPLE_RATE_HZ),
+            longest_window_samples=round(longest_window_s * SAMPLE_RATE_HZ),
             checkpoint=checkpoint.name,
             weights=checkpoint.weights,
         )
@@ -63,7 +66,7 @@ def export_model(checkpoint: StressCheckpoint, contract: StressContract, folder:
     window alone. Returns the largest difference between the logits.
 
     Raises:
-        ExportError: they differ by more.
+        ExportError: they differ by more, or the folder can't take the model.
     """
     model = PackedWav2Vec2(
         checkpoint.detector,
@@ -71,22 +74,35 @@ def export_model(checkpoint: StressCheckpoint, contract: StressContract, folder:
         shortest_samples=contract.shortest_window_samples,
         longest_samples=contract.longest_window_samples,
     )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        version = Path(scratch, "1")
-        version.mkdir()
-        write_onnx(model, version / "model.onnx")
-        difference = _disagreement(checkpoint, contract, version / "model.onnx")
+    folder = folder.absolute()
+    _check_writable(folder)
+    # Elsewhere until it is whole: Triton takes any folder in its repository for a model.
+    with tempfile.TemporaryDirectory(prefix="voicestress-export-") as scratch:
+        path = Path(scratch, "model.onnx")
+        write_onnx(model, path)
+        difference = _disagreement(checkpoint, contract, path)
         if not difference <= LARGEST_DISAGREEMENT:
             raise ExportError(
                 f"{checkpoint.name}: ONNX Runtime and Hugging Face disagree by {difference:.1e} in the logits, "
                 f"{LARGEST_DISAGREEMENT:.0e} allowed; nothing was written"
             )
-        folder.mkdir(exist_ok=True)
-        shutil.rmtree(folder / "1", ignore_errors=True)
-        version.rename(folder / "1")
-        (folder / "config.pbtxt").write_text(triton_config(folder.name, contract), encoding="utf-8")
+        (folder / _VERSION).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / _VERSION / ".model.onnx")
+    (folder / _VERSION / ".model.onnx").replace(folder / _VERSION / "model.onnx")
+    (folder / "config.pbtxt").write_text(triton_config(folder.name, contract), encoding="utf-8")
     return difference
+
+
+def _check_writable(folder: Path) -> None:
+    others = sorted(path.name for path in folder.glob("[0-9]*") if path.name != _VERSION)
+    if others:
+        raise ExportError(
+            f"{folder}: it holds version {', '.join(others)}, which Triton would serve instead of the version "
+            f"{_VERSION} that export writes; remove it, or export to another folder"
+        )
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise ExportError(f"{folder}: {nearest} can't be written to; choose another --out")
 
 
 def _disagreement(checkpoint: StressCheckpoint, contract: StressContract, path: Path) -> float:

@@ -15,7 +15,7 @@ MAX_QUEUE_SIZE = 256
 
 _TEMPLATE = """\
 # Written by `voicestress export`. The stress_* parameters are the model's contract with its clients.
-name: "{name}"
+name: {name}
 backend: "onnxruntime"
 max_batch_size: {max_batch_size}
 
@@ -68,7 +68,7 @@ def triton_config(name: str, contract: StressContract) -> str:
     )
     return (
         _TEMPLATE.format(
-            name=name,
+            name=json.dumps(name),
             max_batch_size=MAX_BATCH_SIZE,
             max_queue_size=MAX_QUEUE_SIZE,
             input_name=INPUT_NAME,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -17,6 +18,7 @@ from voicestress import (
     DeadlineExceeded,
     InvalidAudio,
     NoSpeech,
+    Overloaded,
     ServiceError,
     StressClient,
     Unavailable,
@@ -26,7 +28,7 @@ from voicestress_audio import read_recording
 from voicestress_model.agreement import reference_logits
 from voicestress_triton import TritonServer
 
-from tests.conftest import NOT_A_STRESS_MODEL
+from tests.conftest import BOASTING_MODEL, CROWDED_MODEL, NOT_A_STRESS_MODEL
 from tests.paths import JFK_WAV, MODEL_REPOSITORY
 
 
@@ -180,7 +182,48 @@ def test_a_model_that_is_no_stress_model_is_refused(server):
         client.analyze(JFK_WAV)
 
 
-@pytest.mark.parametrize("url", ["http://localhost:8001", "localhost", ":8001", "localhost:http"])
+def test_a_full_queue_is_overloaded_not_unavailable(server, speech):
+    with (
+        StressClient(server.url, model=CROWDED_MODEL) as client,
+        pytest.raises(Overloaded, match="queue of crowded is full"),
+    ):
+        client.analyze((np.tile(speech, 3), 16_000))
+
+
+def test_a_model_that_breaks_its_own_contract_is_a_service_error(server, speech):
+    with StressClient(server.url, model=BOASTING_MODEL) as client, pytest.raises(ServiceError, match="3 NaN"):
+        client.analyze((speech[8000:13_000], 16_000), speech_detection=False)
+
+
+def test_a_new_version_of_the_model_is_read_by_its_own_contract(repository, tmp_path):
+    shutil.copytree(repository / "group_norm", tmp_path / "group_norm")
+    config = tmp_path / "group_norm" / "config.pbtxt"
+    with TritonServer(tmp_path) as server:
+        url = server.url
+        client = StressClient(url, model="group_norm")
+        before = client.analyze(JFK_WAV)
+    (tmp_path / "group_norm" / "1").rename(tmp_path / "group_norm" / "2")
+    text = config.read_text()
+    assert "[0.0, 0.5, 1.0]" in text
+    config.write_text(text.replace("[0.0, 0.5, 1.0]", "[1.0, 0.5, 0.0]"))
+    with TritonServer(tmp_path, port=int(url.rpartition(":")[2])), client:
+        after = client.analyze(JFK_WAV)
+    assert (before.model.version, after.model.version) == ("1", "2")
+    assert after.emotions == pytest.approx(before.emotions, abs=1e-4)
+    assert after.stress_level == pytest.approx(100 - before.stress_level, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "options", [{"deadline_s": 0}, {"deadline_s": -1.0}, {"deadline_s": float("nan")}, {"in_flight": 0}]
+)
+def test_a_setting_that_makes_no_sense_is_refused_at_once(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        StressClient("localhost:8001", **options)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:99999", "localhost:0", "http://localhost:8001", "localhost", ":8001", "localhost:http"]
+)
 def test_an_address_that_is_none_is_refused_with_the_right_form(url):
     with pytest.raises(ServiceError, match="host:port"):
         StressClient(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,11 +95,29 @@ def test_a_reader_that_goes_away_is_no_traceback(server):
     assert "Traceback" not in done.stderr
 
 
+def test_names_that_no_encoding_has_are_reported_and_stop_nothing(server, tmp_path):
+    strange = os.fsencode(tmp_path / "caf") + b"\xe9.wav"
+    shutil.copy(JFK_WAV, strange)
+    command = [sys.executable, "-m", "voicestress", "analyze", strange, JFK_WAV, "--url", server.url]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, encoding="latin-1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("stress level") == 2
+
+
+def test_a_name_can_not_write_to_the_terminal(analyze, tmp_path):
+    hostile = tmp_path / "a\x1b[2Jb\nvoicestress: all is well.wav"
+    shutil.copy(JFK_WAV, hostile)
+    _, out, _ = analyze(hostile)
+    assert "\x1b" not in out
+    assert "a\\x1b[2Jb\\nvoicestress" in out
+
+
 def test_ctrl_c_ends_it_without_a_traceback(server):
     command = [sys.executable, "-m", "voicestress", "analyze", "-", "--url", server.url]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(2)
+        process.wait(6)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
     assert process.returncode == 130

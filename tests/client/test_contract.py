@@ -22,6 +22,17 @@ def test_the_level_is_the_weighted_sum_of_the_probabilities(probabilities, level
     assert CONTRACT.levels(CONTRACT.probabilities(logits)) == pytest.approx(level, abs=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_no_level_passes_100(seed):
+    contract = StressContract(
+        checkpoint="x", weights="trained", labels=("a", "b", "c", "d"), label_weights=(0.0, 1.0, 1.0, 1.0)
+    )
+    logits = np.random.default_rng(seed).normal(scale=20, size=(200, 4)).astype(np.float32)
+    levels = contract.levels(contract.probabilities(logits - np.float32([1e4, 0, 0, 0])))
+    assert levels.max() <= 100
+    assert levels.min() >= 0
+
+
 def test_temperature_softens_the_probabilities():
     warm = CONTRACT.model_copy(update={"temperature": 2.0})
     logits = np.array([2.0, 0.0, -2.0], dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -38,6 +39,13 @@ def infer_together(triton, model, windows):
         return [row[0] for row in threads.map(lambda window: infer(triton, model, window[None]), windows)]
 
 
+def counts(triton, model):
+    """Windows scored and batches run so far; they move a moment after the answer."""
+    time.sleep(0.2)
+    stats = triton.get_inference_statistics(model).model_stats[0]
+    return stats.inference_count, stats.execution_count
+
+
 @pytest.mark.parametrize("model", MODELS)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lengths=st.lists(st.integers(SHORTEST, LONGEST), min_size=1, max_size=6), seed=st.integers(0, 2**31))
@@ -53,10 +61,13 @@ def test_served_logits_do_not_depend_on_neighbours(triton, speech, model):
     alone = infer(triton, model, window[None])[0]
     square = np.where(np.arange(LONGEST) // 40 % 2, 32767, -32768).astype(np.int16)
     neighbours = [noise(79), noise(LONGEST), np.zeros(LONGEST, np.int16), square, noise(0), noise(HOUR_SAMPLES // 60)]
+    windows_before, batches_before = counts(triton, model)
     for _ in range(3):
         together = infer_together(triton, model, [window, *neighbours, window])
         assert np.abs(together[0] - alone).max() < NEIGHBOUR_TOLERANCE
         assert np.abs(together[-1] - alone).max() < NEIGHBOUR_TOLERANCE
+    windows, batches = counts(triton, model)
+    assert windows - windows_before > batches - batches_before, "no batch was shared: the test shows nothing"
 
 
 def test_several_windows_in_one_request_get_a_row_each(triton, lively_checkpoints, speech):

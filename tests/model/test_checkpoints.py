@@ -30,9 +30,14 @@ SUPERB_LABELS = ("neu", "hap", "ang", "sad")
 
 def save_classifier(folder, *, architecture="tiny", normalize=False, **options):
     torch.manual_seed(3)
-    config = Wav2Vec2Config(**ARCHITECTURES[architecture], id2label=dict(enumerate(SUPERB_LABELS)), **options)
+    settings = {**ARCHITECTURES[architecture], **options}
+    config = Wav2Vec2Config(**settings, id2label=dict(enumerate(SUPERB_LABELS)))
     config.label2id = {label: index for index, label in enumerate(SUPERB_LABELS)}
     model = Wav2Vec2ForSequenceClassification(config).eval()
+    with torch.no_grad():  # fresh biases are zero, and would hide that they are left out
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.add_(0.2 * torch.randn_like(parameter))
     if config.use_weighted_layer_sum:
         model.layer_weights.data = torch.randn_like(model.layer_weights)
     model.save_pretrained(folder)
@@ -61,13 +66,15 @@ def packed_logits(checkpoint, window):
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("weighted", [True, False], ids=["weighted-layer-sum", "last-layer"])
 @pytest.mark.parametrize("architecture", ["tiny", "tiny-layer-norm"])
-def test_a_classifier_scores_as_its_own_class_does(tmp_path, architecture, weighted, normalize):
+@pytest.mark.parametrize("conv_bias", [True, False])
+def test_a_classifier_scores_as_its_own_class_does(tmp_path, architecture, weighted, normalize, conv_bias):
     model = save_classifier(
         tmp_path,
         architecture=architecture,
         normalize=normalize,
         use_weighted_layer_sum=weighted,
         classifier_proj_size=40,
+        conv_bias=conv_bias,
     )
     window = noise(20_000)
     extractor = Wav2Vec2FeatureExtractor.from_pretrained(tmp_path)

@@ -103,6 +103,27 @@ def test_a_refused_export_leaves_the_model_that_was_there(tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_another_version_in_the_folder_is_not_overtaken_in_silence(tmp_path, capsys):
+    (tmp_path / "stress" / "2").mkdir(parents=True)
+    assert main(["export", "--architecture", "tiny", "--out", str(tmp_path / "stress")]) == 1
+    assert "it holds version 2" in capsys.readouterr().err
+
+
+def test_a_folder_that_can_not_be_made_is_refused_before_anything_is_exported(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert main(["export", "--architecture", "tiny", "--out", str(tmp_path / "file" / "stress")]) == 1
+    assert "can't be written to" in capsys.readouterr().err
+
+
+def test_a_model_is_named_after_its_folder_whatever_that_is_called(tmp_path, monkeypatch):
+    folder = tmp_path / 'a "quoted" name'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    checkpoint = random_checkpoint("tiny")
+    export_model(checkpoint, stress_contract(checkpoint), Path())
+    assert read_config(folder).name == folder.name
+
+
 def test_other_labels_need_weights_and_are_listed(tmp_path, capsys):
     save_classifier(tmp_path / "checkpoint")
     source, out = str(tmp_path / "checkpoint"), tmp_path / "stress"

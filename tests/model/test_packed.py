@@ -12,8 +12,9 @@ from transformers import Wav2Vec2Config
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2PreTrainedModel
 from voicestress_model.agreement import onnx_logits, onnx_session, reference_logits
 from voicestress_model.geometry import frame_count
+from voicestress_model.layout import lay_out, padded_view
 from voicestress_model.onnx_graph import write_onnx
-from voicestress_model.packed import PackedWav2Vec2, lay_out, padded_view
+from voicestress_model.packed import PackedWav2Vec2
 
 from tests.model.conftest import noise
 from tests.paths import JFK_WAV

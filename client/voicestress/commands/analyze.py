@@ -7,6 +7,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 from voicestress.cli import exit_code
 from voicestress.client import StressClient, UntrainedModelWarning
@@ -40,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
             warnings.simplefilter("ignore", UntrainedModelWarning)  # the report says so itself
             client.contract()
         for number, name in enumerate(arguments.recordings):
-            source = sys.stdin.buffer if name == "-" else Path(name)
             try:
+                source = _standard_input() if name == "-" else Path(name)
                 report = client.analyze(source, speech_detection=arguments.speech_detection)
             except InvalidAudio as error:
                 worst = exit_code(error)
@@ -51,11 +52,22 @@ def run(arguments: argparse.Namespace) -> int:
     return worst
 
 
+def printable(name: str) -> str:
+    """``name`` with control characters escaped, so that a file's name can't move the cursor or fake a line."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in name)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise InvalidAudio("-: standard input is closed. Pipe a recording in, or name a file.")
+    return sys.stdin.buffer
+
+
 def _print_report(name: str, report: StressReport, *, as_json: bool, first: bool) -> None:
     if as_json:
         text = json.dumps({"recording": name, **report.model_dump(mode="json")})
     else:
-        text = ("" if first else "\n") + render(name, report)
+        text = ("" if first else "\n") + render(printable(name), report)
     print(text, flush=True)  # noqa: T201 - the command's answer
 
 
@@ -63,4 +75,4 @@ def _print_failure(name: str, error: StressError, *, as_json: bool) -> None:
     if as_json:
         failure = {"recording": name, "error": {"kind": type(error).__name__, "message": str(error)}}
         print(json.dumps(failure), flush=True)  # noqa: T201 - the command's answer
-    print(f"voicestress: {error}", file=sys.stderr)  # noqa: T201 - the command's answer
+    print(f"voicestress: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the command's answer
