@@ -27,17 +27,13 @@ _READABLE_MAGIC = {
     b".snd": "AU",
     b"riff": "W64",
     b"ID3": "MP3",
-    b"\xff\xfb": "MP3",
-    b"\xff\xf3": "MP3",
 }
 
 # A WAV written to a pipe has a stand-in for its size: ffmpeg writes 0xFFFFFFFF, arecord 0x80000000, SoX 0x7FFFF000,
 # others 0x7FFFFFFF less a header, or 0. Nothing from here on is believed.
 _STAND_IN_BYTES = 0x7FFF_0000
 _MOST_CHUNKS = 1_000
-_OGG_PAGE_HEADER_BYTES = 27
-_OGG_PAGE_MOST_BYTES = 65_307
-_ID3_HEADER_BYTES = 10
+_ID3V1_BYTES = 128
 
 
 class SeekableFile(Protocol):
@@ -73,7 +69,9 @@ def foreign_format(head: bytes) -> str | None:
 
 
 def readable_format(head: bytes) -> str | None:
-    """Name of the format of a file starting with ``head`` (64 bytes), where that is one soundfile reads."""
+    """Name of the format of a file starting with ``head`` (64 bytes), where that is one of those we read."""
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2:  # an MPEG sync word with layer III
+        return "MP3"
     return next((name for magic, name in _READABLE_MAGIC.items() if head.startswith(magic)), None)
 
 
@@ -118,25 +116,9 @@ def promised_bytes_in_log(log: str) -> tuple[int, int] | None:
     return None
 
 
-def ogg_ends_inside_a_page(file: SeekableFile) -> bool:
-    """Whether the last page of an Ogg file is incomplete."""
+def bytes_before_id3v1(file: SeekableFile) -> int:
+    """Size of a file without the ID3v1 tag some tools append to it."""
     file_bytes = file.seek(0, 2)
-    file.seek(max(0, file_bytes - _OGG_PAGE_MOST_BYTES))
-    tail = file.read(_OGG_PAGE_MOST_BYTES)
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < _OGG_PAGE_HEADER_BYTES:
-        return True
-    segments = page[26]
-    return len(page) < _OGG_PAGE_HEADER_BYTES + segments + sum(page[27 : 27 + segments])
-
-
-def mp3_counts_its_frames(file: SeekableFile) -> bool:
-    """Whether an MP3 file starts with a Xing or Info header: without one, its length is only an estimate."""
-    file.seek(0)
-    head = file.read(_ID3_HEADER_BYTES)
-    start = 0
-    if head.startswith(b"ID3") and len(head) == _ID3_HEADER_BYTES:  # the size is four times seven bits
-        start = _ID3_HEADER_BYTES + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
-    file.seek(start)
-    first_frame = file.read(200)
-    return b"Xing" in first_frame or b"Info" in first_frame
+    file.seek(max(0, file_bytes - _ID3V1_BYTES))
+    tail = file.read(_ID3V1_BYTES)
+    return file_bytes - _ID3V1_BYTES if len(tail) == _ID3V1_BYTES and tail.startswith(b"TAG") else file_bytes
