@@ -37,7 +37,9 @@ python=$(find_python)
 if [ -z "$python" ]; then
     install_debian python3
     python=$(find_python)
-    [ -n "$python" ] || fail "Python 3.10, 3.11 or 3.12 is needed, and $(python3 --version) is what this system has"
+    [ -n "$python" ] || fail "Python 3.10, 3.11 or 3.12 is needed, and $(python3 --version) is what this system has." \
+        "Install one beside it, for example with uv (https://docs.astral.sh/uv): uv python install 3.12;" \
+        'then name it: PYTHON=$(uv python find 3.12) make demo'
 fi
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -46,8 +48,9 @@ packages=
 "$python" - <<'CHECK' 2>/dev/null || packages="$packages libpython$version"
 import ctypes, os, sys, sysconfig
 name = "libpython%d.%d.so.1.0" % sys.version_info[:2]
-beside = os.path.join(sysconfig.get_config_var("LIBDIR") or "", name)
-ctypes.CDLL(beside if os.path.exists(beside) else name)
+folders = sysconfig.get_config_var("LIBDIR") or "", os.path.join(sys.base_prefix, "lib")
+beside = [path for folder in folders if os.path.exists(path := os.path.join(folder, name))]
+ctypes.CDLL(beside[0] if beside else name)
 CHECK
 # shellcheck disable=SC2086 # a list of words
 [ -z "$packages" ] || install_debian $packages

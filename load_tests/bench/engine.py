@@ -99,7 +99,7 @@ def compare(a: Callable[[], object], b: Callable[[], object], *, audio_s: float,
 
 
 def clock(run: Callable[[], object]) -> float:
-    """Wall seconds of one run, after a pause: the other engine's threads wait for work by spinning, and would share it."""
+    """Wall seconds of one run, after a pause: the other engine's threads spin while they wait, and would disturb it."""
     time.sleep(REST_S)
     start = time.perf_counter()
     run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,28 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from voicestress_triton import TritonServer
 
+from tests.deploy.graphs import add_model
 from tests.deploy.processes import becomes_true
 
 DEADLINE_S = 30
+_RAISES_CONFIG = """
+backend: "python"
+max_batch_size: 8
+input [{ name: "PCM" data_type: TYPE_INT16 dims: [-1] }]
+output [{ name: "LOGITS" data_type: TYPE_FP32 dims: [3] }]
+instance_group [{ kind: KIND_CPU count: 1 }]
+"""
+_RAISES = """
+from voicestress_triton.python_backend import answer
+from voicestress_triton.ragged import BatchPlan
+
+def fail(feeds):
+    raise KeyError(__file__)
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return answer(BatchPlan(True, ("PCM",), (2,), frozenset(), (), ("LOGITS",)), requests, fail, ())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +147,40 @@ def test_an_error_says_nothing_about_the_files_of_the_server(client: InferenceSe
         ask(client, "rows", window(50_001))
     assert "Traceback" not in failure.value.message()
     assert ".py" not in failure.value.message()
+
+
+def test_an_exception_nobody_foresaw_is_told_by_its_type_alone(tmp_path: Path):
+    add_model(tmp_path, "raises", config_text=_RAISES_CONFIG)
+    (tmp_path / "raises" / "1" / "model.py").write_text(_RAISES)
+    with TritonServer(tmp_path) as server, InferenceServerClient(server.url) as client:
+        for _ in range(2):
+            with pytest.raises(InferenceServerException) as failure:
+                ask(client, "raises", window(5))
+        assert failure.value.message() == "the model failed with KeyError; the server's log says more"
+
+
+def test_a_request_of_no_rows_is_refused_alone_and_the_good_ones_beside_it_are_answered(client: InferenceServerClient):
+    windows = [window(length) for length in range(100, 112)]
+    nothing = np.zeros((0, 0), np.int16)
+    answers = ask_together(client, "patient", [*windows[:6], nothing, *windows[6:]])
+    refused = answers.pop(6)
+    for pcm, logits in zip(windows, answers, strict=True):
+        np.testing.assert_array_equal(logits[:, :2], expected(pcm))
+        assert logits[:, 2] == 12
+    assert refused.status() == "StatusCode.INVALID_ARGUMENT"
+    assert refused.message() == (
+        "input 'PCM' arrived with the shape [0]: give it 2 dimensions, the first of them of one row or more"
+    )
+
+
+def test_a_request_of_no_rows_with_nobody_beside_it_never_leaves_triton(client: InferenceServerClient):
+    """Triton's batcher keeps it until one with rows comes by: no backend sees it, and its caller needs a deadline."""
+    _, batches = counts(client, "rows")
+    with pytest.raises(InferenceServerException) as failure:
+        client.infer("rows", [tensor("PCM", np.zeros((0, 0), np.int16))], client_timeout=1)
+    assert failure.value.status() == "StatusCode.DEADLINE_EXCEEDED"
+    assert counts(client, "rows")[1] == batches
+    np.testing.assert_array_equal(ask(client, "rows", window(7))[:, :2], expected(window(7)))
 
 
 def test_rows_that_nobody_asked_for_are_an_error_and_not_somebody_elses_answer(client: InferenceServerClient):

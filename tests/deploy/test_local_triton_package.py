@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import voicestress_triton
-from voicestress_triton.ragged import BatchPlan, ItemShape, assemble, split
+from voicestress_triton.ragged import BatchPlan, ItemShape, assemble, refusal, split
 
 PLAN = BatchPlan(
     batching=True,
     inputs=("PCM",),
+    ranks=(2,),
     ragged=frozenset({"PCM"}),
     item_shapes=(ItemShape("LENGTHS", "PCM", np.dtype(np.int32)),),
     outputs=("LOGITS",),
@@ -35,6 +37,11 @@ def test_rows_are_laid_end_to_end_with_one_length_each():
     np.testing.assert_array_equal(feeds["PCM"], [0, 1, 2, 3, 4, 5, 0, 1])
     np.testing.assert_array_equal(feeds["LENGTHS"], [[3], [3], [0], [2]])
     assert feeds["LENGTHS"].dtype == np.int32
+
+
+@pytest.mark.parametrize(("shape", "right"), [((1, 0), True), ((3, 5), True), ((0,), False), ((0, 5), False)])
+def test_only_a_request_with_rows_may_join_a_batch(shape: tuple[int, ...], right: bool):
+    assert (refusal(PLAN, {"PCM": np.zeros(shape, np.int16)}) is None) == right
 
 
 def test_audio_of_a_lone_request_and_answers_are_not_copied():

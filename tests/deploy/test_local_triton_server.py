@@ -45,6 +45,10 @@ def address(url: str) -> str:
     return f"{LOOPBACK}:{int(url.rsplit(':', 1)[1]):04X}"
 
 
+def command_line(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
 def ask(server: TritonServer) -> float:
     """Ask the model ``rows`` for the sum of three samples."""
     given = InferInput("PCM", [1, 3], "INT16")
@@ -93,6 +97,17 @@ def test_it_writes_no_file_not_even_in_a_crash_and_reports_to_nobody(plain: Trit
         assert files_open_for_writing(pid) == set()
         assert "Max core file size        0 " in Path(f"/proc/{pid}/limits").read_text()
         assert b"ORT_DISABLE_TELEMETRY=1\0" in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def test_nobody_else_on_the_machine_can_read_the_audio_it_is_sent(plain: TritonServer):
+    ask(plain)
+    maps = Path(f"/proc/{plain.pid}/maps").read_text().split()
+    regions = {Path(word) for word in maps if word.startswith("/dev/shm/voicestress-")}
+    assert regions
+    assert {region.stat().st_mode & 0o777 for region in regions} == {0o600}
+    [flag] = [word for word in command_line(plain.pid) if word.startswith("--backend-directory=")]
+    scratch = Path(flag.partition("=")[2]).parent
+    assert scratch.stat().st_mode & 0o777 == 0o700
 
 
 def test_two_servers_of_the_same_models_keep_out_of_each_others_way(plain: TritonServer, one_model: Path):
@@ -181,6 +196,14 @@ def test_a_folder_that_is_no_repository_is_named_with_the_way_out(one_model: Pat
     ):
         with pytest.raises(ModelRepositoryError, match=message):
             TritonServer(folder).start()
+
+
+def test_a_hidden_folder_is_named_before_triton_trips_over_it(one_model: Path, tmp_path: Path):
+    shutil.copytree(one_model / "rows", tmp_path / "rows")
+    (tmp_path / ".rows-abc123").mkdir()
+    (tmp_path / ".gitignore").touch()
+    with pytest.raises(ModelRepositoryError, match=r"\.rows-abc123: a hidden folder .* move it out"):
+        TritonServer(tmp_path).start()
 
 
 def test_a_hardware_variant_no_model_has_is_an_error_and_not_the_default(one_model: Path):

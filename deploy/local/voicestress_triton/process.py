@@ -14,6 +14,7 @@ from voicestress_triton.log import LogTail
 
 # After Triton's own exit timeout it still unloads its models, a worker process each: 3 s for two (measured).
 _UNLOAD_S = 10.0
+_WAIT_TURN_S = 1.0
 
 
 class TritonProcess:
@@ -60,6 +61,11 @@ class TritonProcess:
 
     def exit_code(self, timeout_s: float | None = 0.0) -> int | None:
         """Triton's exit code, or None if it still runs after ``timeout_s`` seconds (None waits for ever)."""
+        if timeout_s is None:
+            # In turns: a signal that comes just before an endless wait begins would be seen only after the next one.
+            while (code := self.exit_code(_WAIT_TURN_S)) is None:
+                pass
+            return code
         try:
             code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:

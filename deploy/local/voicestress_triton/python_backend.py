@@ -6,13 +6,14 @@ Importable in a model instance's process only, where Triton provides ``triton_py
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from voicestress_triton.ragged import Array, BatchPlan, RowCountError, assemble, split
+from voicestress_triton.ragged import Array, BatchPlan, RowCountError, assemble, refusal, split
 
 Run = Callable[[dict[str, Array]], Sequence[Array]]
 
@@ -54,22 +55,40 @@ def integer_parameter(config: Mapping[str, Any], name: str) -> int:
 def answer(plan: BatchPlan, requests: Sequence[Any], run: Run, failures: tuple[type[Exception], ...]) -> list[Any]:
     """Triton's responses to a batch of its requests, in their order, from one run of the graph.
 
+    A request that can't be part of a batch gets an error of its own, and the others run without it.
+
     Args:
         plan: the model's plan.
         requests: the ``InferenceRequest`` objects given to ``execute``.
         run: the graph: inputs by name to outputs in the order of ``plan.outputs``.
-        failures: what ``run`` raises. It becomes the answer to every request of the batch; the server stays up.
+        failures: what ``run`` raises. Its message becomes the answer to every request of the batch; of anything else
+            that is raised callers learn the type only, and the server's log the rest. The server stays up.
     """
     if not plan.batching and len(requests) > 1:
         return [response for request in requests for response in answer(plan, [request], run, failures)]
+    told: tuple[type[Exception], ...] = (*failures, RowCountError)
+    try:
+        return _answer(plan, requests, run)
+    except told as error:
+        message = str(error)
+    except Exception as error:  # noqa: BLE001 - Triton would send callers the traceback, with this server's paths
+        pb_utils.Logger.log_error(traceback.format_exc())
+        message = f"the model failed with {type(error).__name__}; the server's log says more"
+    return [pb_utils.InferenceResponse(error=pb_utils.TritonError(message)) for _ in requests]
+
+
+def _answer(plan: BatchPlan, requests: Sequence[Any], run: Run) -> list[Any]:
     # Views of Triton's shared memory, valid until the responses are returned.
     arrays = [{tensor.name(): tensor.as_numpy() for tensor in request.inputs()} for request in requests]
-    answerable: tuple[type[Exception], ...] = (*failures, RowCountError)
-    try:
-        answers = split(plan, arrays, run(assemble(plan, arrays)))
-    except answerable as error:
-        return [pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error))) for _ in requests]
-    return [
-        pb_utils.InferenceResponse([pb_utils.Tensor(*pair) for pair in zip(plan.outputs, outputs, strict=True)])
-        for outputs in answers
-    ]
+    refusals = [refusal(plan, request) for request in arrays]
+    batch = [request for request, why in zip(arrays, refusals, strict=True) if why is None]
+    answers = iter(split(plan, batch, run(assemble(plan, batch))) if batch else [])
+    return [_response(plan, next(answers)) if why is None else _invalid(why) for why in refusals]
+
+
+def _response(plan: BatchPlan, outputs: Sequence[Array]) -> Any:
+    return pb_utils.InferenceResponse([pb_utils.Tensor(*pair) for pair in zip(plan.outputs, outputs, strict=True)])
+
+
+def _invalid(why: str) -> Any:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(why, pb_utils.TritonError.INVALID_ARG))

@@ -37,6 +37,7 @@ class BatchPlan:
     Attributes:
         batching: whether the first dimension of every request is its rows (``max_batch_size`` above 0).
         inputs: names of the inputs, in the order of the configuration.
+        ranks: how many dimensions each of them has in a request, the rows included.
         ragged: those of them with ``allow_ragged_batch``.
         item_shapes: the ``batch_input`` tensors.
         outputs: names of the outputs.
@@ -44,9 +45,24 @@ class BatchPlan:
 
     batching: bool
     inputs: tuple[str, ...]
+    ranks: tuple[int, ...]
     ragged: frozenset[str]
     item_shapes: tuple[ItemShape, ...]
     outputs: tuple[str, ...]
+
+
+def refusal(plan: BatchPlan, request: Mapping[str, Array]) -> str | None:
+    """Why a request can't be part of a batch, or None.
+
+    Triton checks shapes before a request gets here, but it lets through one of no rows, ``[0, 0]``, and hands it
+    over with the shape ``(0,)``.
+    """
+    for name, rank in zip(plan.inputs, plan.ranks, strict=True):
+        shape = request[name].shape
+        if len(shape) != rank or (plan.batching and shape[0] == 0):
+            rows = ", the first of them of one row or more" if plan.batching else ""
+            return f"input '{name}' arrived with the shape {list(shape)}: give it {rank} dimensions{rows}"
+    return None
 
 
 def assemble(plan: BatchPlan, requests: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

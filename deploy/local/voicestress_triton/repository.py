@@ -11,8 +11,9 @@ def model_names(repository: Path, config_name: str | None = None) -> list[str]:
     """Names of the models in ``repository``, sorted: the folders with a configuration or a numbered version.
 
     Raises:
-        ModelRepositoryError: the folder is missing, is not a repository, holds no model, or none of its models has
-            the configuration ``configs/<config_name>.pbtxt`` (Triton would silently take the default one).
+        ModelRepositoryError: the folder is missing, is not a repository, holds no model, holds a hidden folder, or none
+            of its models has the configuration ``configs/<config_name>.pbtxt`` (Triton would silently take the default
+            one).
     """
     if not repository.is_dir():
         raise ModelRepositoryError(
@@ -29,6 +30,13 @@ def model_names(repository: Path, config_name: str | None = None) -> list[str]:
             f"{repository}: no model in it. A model is a folder with a config.pbtxt and a numbered version folder, "
             "as `voicestress export` writes."
         )
+    # Triton loads a hidden folder like any other, and does not start when it can't.
+    for folder in sorted(repository.iterdir()):
+        if folder.is_dir() and folder.name.startswith("."):
+            raise ModelRepositoryError(
+                f"{folder}: a hidden folder in a model repository, which Triton takes for a model. Remove it, or move "
+                "it out of the repository."
+            )
     if config_name is not None and not any(_config(repository / model, config_name).is_file() for model in models):
         known = sorted({path.stem for model in models for path in (repository / model).glob("configs/*.pbtxt")})
         raise ModelRepositoryError(

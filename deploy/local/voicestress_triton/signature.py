@@ -79,7 +79,8 @@ def plan_batches(
         _check_dtype("output", entry, outputs[entry["name"]])
         _check_dims("output", entry, outputs[entry["name"]], batching, exact=True)
     names = tuple(entry["name"] for entry in config["output"])
-    return BatchPlan(batching, tuple(configured), frozenset(ragged), item_shapes, names)
+    ranks = tuple(len(entry["dims"]) + batching for entry in configured.values())
+    return BatchPlan(batching, tuple(configured), ranks, frozenset(ragged), item_shapes, names)
 
 
 def _refuse_what_only_cpp_does(config: Mapping[str, Any]) -> None:

@@ -12,9 +12,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -22,6 +24,10 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
+_FCHMOD = {"x86_64": (0xC000003E, 91), "aarch64": (0xC00000B7, 52)}  # machine -> AUDIT_ARCH of linux/audit.h, number
 _PARENT_GONE = signal.SIGHUP
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _WATCHED = (*_STOP, _PARENT_GONE, signal.SIGCHLD)
@@ -70,10 +76,37 @@ def _run(command: list[str], parent: int, grace_s: float) -> int:
 
 
 def _before_exec() -> None:
-    """In Triton's process, before it is Triton: a process group of its own, which dies with this supervisor."""
+    """In Triton's process, before it is Triton: a private process group, which dies with this supervisor."""
     os.setpgid(0, 0)
+    _keep_private()
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _keep_private() -> None:
+    """Let nobody but this user open what this process makes: callers' audio goes through shared memory.
+
+    The umask is not enough. Boost, with which Triton's Python backend makes its regions, opens them past the umask
+    with ``fchmod(fd, 0644)``; a seccomp filter turns that one call into a success that does nothing.
+    """
+    os.umask(0o077)
+    architecture, fchmod = _FCHMOD.get(platform.machine(), (0, 0))
+    load, equal, answer = 0x20, 0x15, 0x06  # BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K
+    instructions = [  # operation, instructions to skip if equal and if not, operand: see linux/filter.h
+        (load, 0, 0, 4),  # seccomp_data.arch
+        (equal, 0, 5, architecture),
+        (load, 0, 0, 0),  # seccomp_data.nr
+        (equal, 0, 3, fchmod),
+        (load, 0, 0, 24),  # seccomp_data.args[1], its lower half
+        (equal, 0, 1, 0o644),
+        (answer, 0, 0, 0x00050000),  # SECCOMP_RET_ERRNO with the error 0
+        (answer, 0, 0, 0x7FFF0000),  # SECCOMP_RET_ALLOW
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in instructions))
+    program = ctypes.create_string_buffer(struct.pack("HP", len(instructions), ctypes.addressof(code)))
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0) != 0:
+        os.write(2, b"warning: no seccomp here: other users of this machine can read the audio Triton is sent\n")
 
 
 def _kill_group(group: int) -> None:
