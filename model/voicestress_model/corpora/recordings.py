@@ -1,0 +1,69 @@
+"""Which of a corpus's recordings can be used: the others are listed with a reason and left out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from voicestress_audio import InvalidAudio, open_audio
+
+from voicestress_model.corpora.corpus import Corpus, Utterance, check
+from voicestress_model.corpora.errors import CorpusError
+
+# -60 dB of full scale: below the noise of any microphone that recorded speech.
+_SILENT_PEAK = 1e-3
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A recording that was left out, and why, in the words ``voicestress analyze`` uses."""
+
+    utterance: Utterance
+    reason: str
+
+
+def check_recordings(
+    corpus: Corpus, *, shortest_s: float = 0.1, progress: Callable[[int], None] | None = None
+) -> tuple[Corpus, list[Rejected]]:
+    """Decode every recording, and return the corpus of those that can be used and the list of those that can't.
+
+    Rejected are recordings that can't be decoded, are shorter than ``shortest_s`` or silent throughout. ``progress`` is
+    called with 1 after each.
+
+    Raises:
+        CorpusError: without the rejected ones the corpus is empty, or breaks another promise of ``Corpus``.
+    """
+    usable: list[Utterance] = []
+    rejected: list[Rejected] = []
+    for utterance in corpus.utterances:
+        reason = _why_not(utterance, shortest_s)
+        if reason is None:
+            usable.append(utterance)
+        else:
+            rejected.append(Rejected(utterance, reason))
+        if progress is not None:
+            progress(1)
+    if not usable:
+        raise CorpusError(
+            f"{corpus.name}: none of its {len(rejected)} recordings can be used. The first: {rejected[0].reason}"
+        )
+    if rejected:
+        corpus = check(dataclasses.replace(corpus, utterances=tuple(usable)))
+    return corpus, rejected
+
+
+def _why_not(utterance: Utterance, shortest_s: float) -> str | None:
+    try:
+        with open_audio(utterance.path) as audio:
+            samples, peak = 0, 0.0
+            for block in audio.blocks:
+                samples += len(block)
+                peak = max(peak, float(abs(block).max(initial=0.0)))
+            if samples < shortest_s * audio.rate_hz:
+                return f"{utterance.path}: is {samples / audio.rate_hz:.2f} s long, {shortest_s:g} s needed."
+    except InvalidAudio as error:
+        return str(error)
+    if peak < _SILENT_PEAK:
+        return f"{utterance.path}: is silent (its peak is {peak:.5f} of full scale, {_SILENT_PEAK:g} needed)."
+    return None
