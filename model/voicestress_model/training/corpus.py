@@ -1,0 +1,47 @@
+"""The corpus a run learns from: read, split by speaker, its labels in the order asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from voicestress_model.corpora import Corpus, Utterance, read_corpus, split_by_speaker
+from voicestress_model.training.errors import TrainingError
+from voicestress_model.training.settings import CorpusSettings
+
+
+def training_corpus(settings: CorpusSettings, *, seed: int) -> Corpus:
+    """The corpus, with the splits "train" and "dev".
+
+    Raises:
+        CorpusError: it can't be used: a column is missing, a label has no recordings, a speaker is in two splits.
+        TrainingError: its labels are not those of the settings.
+    """
+    corpus = read_corpus(settings.path, kind=settings.kind)
+    if settings.labels is not None:
+        if set(settings.labels) != set(corpus.labels) or len(settings.labels) != len(corpus.labels):
+            raise TrainingError(
+                f"corpus.labels: {', '.join(settings.labels)} are not the labels of {corpus.name}: "
+                f"{', '.join(corpus.labels)}"
+            )
+        corpus = dataclasses.replace(corpus, labels=settings.labels)
+    if not corpus.splits:
+        corpus = split_by_speaker(corpus, dev_share=settings.dev_share, test_share=settings.test_share, seed=seed)
+    if settings.shuffle_labels:
+        corpus = _with_shuffled_labels(corpus, seed)
+    return corpus
+
+
+def _with_shuffled_labels(corpus: Corpus, seed: int) -> Corpus:
+    """Every split keeps its labels, but each recording gets another one's."""
+    rng = np.random.default_rng([seed, 1])
+    shuffled: list[Utterance] = []
+    for split in corpus.splits:
+        utterances = corpus.split(split)
+        order = rng.permutation(len(utterances))
+        shuffled += [
+            dataclasses.replace(utterance, label=utterances[place].label)
+            for utterance, place in zip(utterances, order, strict=True)
+        ]
+    return dataclasses.replace(corpus, utterances=tuple(shuffled))

@@ -1,0 +1,137 @@
+"""A training run, from its settings to a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm.auto import tqdm
+
+from voicestress_model.checkpoints import StressCheckpoint
+from voicestress_model.corpora import Corpus
+from voicestress_model.training import progress as kept
+from voicestress_model.training.clips import decode, write_atomically
+from voicestress_model.training.corpus import training_corpus
+from voicestress_model.training.detectors import detector_to_train
+from voicestress_model.training.errors import TrainingError
+from voicestress_model.training.learner import Learner, accelerator_for
+from voicestress_model.training.loop import Surroundings, dev_logits, learn
+from voicestress_model.training.optimiser import class_weights
+from voicestress_model.training.record import RECORD_NAME, run_record
+from voicestress_model.training.settings import TrainingSettings
+from voicestress_model.training.temperature import fit_temperature, negative_log_likelihood
+
+_PROGRESS_FOLDER = "progress"
+
+
+def train(
+    settings: TrainingSettings, *, report: Callable[[str], object] = lambda line: None, bar: bool = False
+) -> dict[str, Any]:
+    """Train as ``settings`` say, write the checkpoint to ``settings.out``, and return the run's record.
+
+    The folder gets a Hugging Face checkpoint with the best epoch's weights and their temperature
+    (``stress_temperature`` in config.json), ``training.json`` with the record, and ``tensorboard/``. A run that was
+    stopped goes on from its last saved step. ``report`` is told how it goes, a line at a time.
+
+    Raises:
+        CorpusError, CheckpointError, TrainingError: before anything is computed, what is wrong with the corpus, the
+            model or the settings; later, too many recordings that can't be used, or a loss that is not a number.
+    """
+    if (settings.out / RECORD_NAME).exists():
+        raise TrainingError(f"{settings.out}: holds a finished run. Train into another folder, or delete it.")
+    accelerator = accelerator_for(settings.precision)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    corpus = training_corpus(settings.corpus, seed=settings.seed)
+    _check_class_weights(corpus, settings)
+    detector, normalize = detector_to_train(settings.model, corpus.labels, seed=settings.seed)
+
+    folder = settings.out / _PROGRESS_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    main = accelerator.is_main_process
+    recordings = len(corpus.split("train")) + len(corpus.split("dev"))
+    with accelerator.main_process_first(), tqdm(total=recordings, unit="rec", disable=not (main and bar)) as decoding:
+        clips = decode(corpus, folder, settings.corpus, decoding.update)
+    say = report if main else _nobody
+    for item in clips.rejected:
+        say(f"skipped: {item.reason}")
+    learner = Learner(
+        detector,
+        accelerator,
+        settings.optimiser,
+        normalize=normalize,
+        at_once_s=settings.batches.at_once_s,
+        class_weights=class_weights(clips.train.count_labels(corpus.labels), settings.optimiser),
+        seed=settings.seed,
+    )
+    with _board(settings.out / "tensorboard") if main else contextlib.nullcontext() as board:
+        progress = learn(learner, clips, settings, Surroundings(accelerator, folder, board, say, bar))
+
+    best = progress.best
+    assert best is not None  # there is at least one epoch
+    accelerator.wait_for_everyone()  # the main process may still be writing
+    learner.detector.load_state_dict(kept.load_best(folder, best.epoch))
+    logits = dev_logits(learner, clips.dev, accelerator)
+    labels = np.array([clip.label for clip in clips.dev.clips])
+    temperature = fit_temperature(logits, labels)
+    record = run_record(
+        settings,
+        corpus,
+        clips,
+        detector,
+        progress,
+        temperature=temperature,
+        dev_nll=negative_log_likelihood(logits, labels, temperature),
+        processes=accelerator.num_processes,
+    )
+    if main:
+        detector.config.stress_temperature = temperature
+        StressCheckpoint(detector.cpu(), normalize, settings.out.name, "trained").save(settings.out)
+        write_atomically(settings.out / RECORD_NAME, json.dumps(record, indent=1).encode())
+        shutil.rmtree(folder)
+        _summarise(record, settings.out, say)
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+    return record
+
+
+def _summarise(record: dict[str, Any], out: Path, say: Callable[[str], object]) -> None:
+    if skipped := len(record["corpus"]["rejected"]):
+        say(f"{skipped} recordings were skipped")
+    say(
+        f"{out}: dev UAR {record['dev_uar']:.3f} after epoch {record['best_epoch']} of {len(record['epochs'])}, "
+        f"temperature {record['temperature']:.2f}, {record['wall_s'] / 60:.1f} minutes"
+    )
+    say(f"export it with: voicestress export {out} --out model_repository/stress")
+
+
+def _check_class_weights(corpus: Corpus, settings: TrainingSettings) -> None:
+    weights = settings.optimiser.class_weights
+    if isinstance(weights, dict) and set(weights) != set(corpus.labels):
+        raise TrainingError(
+            f"optimiser.class_weights: weights are given for {', '.join(weights)}; "
+            f"the labels are {', '.join(corpus.labels)}"
+        )
+
+
+@contextlib.contextmanager
+def _board(folder: Path) -> Iterator[SummaryWriter]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TensorBoard's own, of no concern to who trains
+        board = SummaryWriter(str(folder))
+    try:
+        yield board
+    finally:
+        board.close()
+
+
+def _nobody(line: str) -> None:
+    """Who is told what another process says already."""
