@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 DEMO := .venv/demo
 DEV := .venv/dev
+# What the synthetic corpus is spoken by.
+VOICES := espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts
 SOURCES := client preprocess model deploy load_tests tests
 
 # ONNX Runtime reports usage to its makers unless it is told not to.
@@ -43,4 +45,4 @@ $(DEMO)/.ready: pyproject.toml deploy/local/environment.sh
 	@sh deploy/local/environment.sh $(DEMO) local
 
 $(DEV)/.ready: pyproject.toml deploy/local/environment.sh
-	@sh deploy/local/environment.sh $(DEV) local,model,dev
+	@sh deploy/local/environment.sh $(DEV) local,model,train,dev $(VOICES)

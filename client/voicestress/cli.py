@@ -77,6 +77,22 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+_EXTRAS = {
+    "model": {"torch", "torchaudio", "transformers", "onnx", "onnx_ir", "onnxscript", "safetensors"},
+    "train": {
+        "accelerate",
+        "matplotlib",
+        "parselmouth",
+        "pyarrow",
+        "pyworld",
+        "sklearn",
+        "tensorboard",
+        "tqdm",
+        "yaml",
+    },
+}
+
+
 def _extra_for(module: str | None) -> str:
-    extra = "model" if module in {"torch", "torchaudio", "transformers", "onnx", "onnx_ir", "onnxscript"} else "local"
+    extra = next((extra for extra, modules in _EXTRAS.items() if module in modules), "local")
     return f"pip install 'voicestress[{extra}]'"

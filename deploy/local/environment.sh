@@ -1,11 +1,12 @@
 #!/bin/sh
-# Usage: environment.sh FOLDER EXTRAS
+# Usage: environment.sh FOLDER EXTRAS [DEBIAN_PACKAGE ...]
 # Makes a virtual environment in FOLDER with this checkout and its EXTRAS installed, and marks it with FOLDER/.ready.
 # On Debian and Ubuntu it installs what Python lacks for that: the venv module, and the shared library that Triton loads.
 set -eu
 
 folder=$1
 extras=$2
+shift 2
 
 log() { echo "set-up: $*" >&2; }
 
@@ -52,6 +53,9 @@ folders = sysconfig.get_config_var("LIBDIR") or "", os.path.join(sys.base_prefix
 beside = [path for folder in folders if os.path.exists(path := os.path.join(folder, name))]
 ctypes.CDLL(beside[0] if beside else name)
 CHECK
+for package in "$@"; do
+    dpkg -s "$package" >/dev/null 2>&1 || packages="$packages $package"
+done
 # shellcheck disable=SC2086 # a list of words
 [ -z "$packages" ] || install_debian $packages
 

@@ -1,0 +1,21 @@
+"""A recording as plain samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from voicestress_audio import PcmResampler, Source, open_audio
+
+Pcm = npt.NDArray[np.int16]
+
+
+def read_pcm(source: Source) -> Pcm:
+    """All of a recording as int16 ``[n]`` at 16 kHz, as ``read_recording`` sees it.
+
+    Raises:
+        InvalidAudio: it can't be used.
+    """
+    with open_audio(source) as audio:
+        resampler = PcmResampler(audio.rate_hz)
+        chunks = [resampler.push(block) for block in audio.blocks]
+    return np.concatenate([*chunks, resampler.finish()])
