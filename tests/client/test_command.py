@@ -115,7 +115,13 @@ def test_a_name_can_not_write_to_the_terminal(analyze, tmp_path):
 
 def test_ctrl_c_ends_it_without_a_traceback(server):
     command = [sys.executable, "-m", "voicestress", "analyze", "-", "--url", server.url]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(6)
     process.send_signal(signal.SIGINT)
