@@ -47,7 +47,11 @@ class Speed(_Effect):
 
 
 class Pitch(_Effect):
-    """Higher or lower by up to ``semitones`` either way. Pitch is a cue: keep it small, or off."""
+    """Higher or lower by up to ``semitones`` either way, formants and all, as a smaller or larger speaker would sound.
+
+    Pitch is a cue, but relative to the voice: the voice moves with it here. It still blurs what is absolute: keep it
+    small, or off, where speakers are many.
+    """
 
     semitones: Annotated[float, Field(gt=0, le=12)] = 0.5
 

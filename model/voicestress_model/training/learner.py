@@ -16,10 +16,12 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from voicestress_model.detector import StressDetector
 from voicestress_model.geometry import SAMPLE_RATE_HZ
+from voicestress_model.training.auxiliary import WithAuxiliary
 from voicestress_model.training.errors import TrainingError
 from voicestress_model.training.front_end import use_matrix_products
+from voicestress_model.training.loader import Heard
 from voicestress_model.training.optimiser import freeze_backbone, parameter_groups
-from voicestress_model.training.settings import OptimiserSettings
+from voicestress_model.training.settings import AuxiliarySettings, OptimiserSettings
 
 _PCM_SCALE = 1.0 / 32768.0
 _NORMALIZATION_EPS = 1e-7  # of Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm
@@ -60,6 +62,7 @@ class Learner:
         normalize: bool,
         at_once_s: float | None,
         class_weights: Tensor | None,
+        auxiliary: AuxiliarySettings | None,
         seed: int,
     ) -> None:
         self.detector, self.normalize, self._at_once_s = detector, normalize, at_once_s
@@ -67,18 +70,25 @@ class Learner:
         self._weights = None if class_weights is None else class_weights.to(accelerator.device)
         if accelerator.device.type == "cpu" and detector.config.feat_extract_norm == "layer":
             use_matrix_products(detector)
-        self._optimizer = torch.optim.AdamW(parameter_groups(detector, settings))
+        self._told_weight = 0.0 if auxiliary is None else auxiliary.weight
+        told = 0 if auxiliary is None else len(auxiliary.details)
+        self._learning = WithAuxiliary(detector, told, seed=seed)
+        groups = parameter_groups(detector, settings)
+        if self._learning.tell is not None:
+            rate = settings.head_lr or settings.peak_lr
+            groups.append({"params": list(self._learning.tell.parameters()), "lr": rate, "peak_lr": rate})
+        self._optimizer = torch.optim.AdamW(groups)
         self._model: nn.Module
-        self._model, self._prepared = accelerator.prepare(detector, self._optimizer)
+        self._model, self._prepared = accelerator.prepare(self._learning, self._optimizer)
 
-    def learn(self, pcm: Tensor, labels: Tensor, *, step: int, rate_factor: float) -> Step:
-        """Learn from int16 ``pcm [B, samples]`` and ``labels [B]``; every draw follows from the seed and ``step``."""
+    def learn(self, heard: Heard, *, step: int, rate_factor: float) -> Step:
+        """Learn from a batch; every draw follows from the seed and ``step``."""
         set_seed(_seed_of(self._seed, step, self._accelerator.process_index))
         freeze_backbone(self.detector, step < self._settings.frozen_steps)
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak_lr"] * rate_factor
         self._model.train()
-        loss = self._accumulate_gradients(pcm.to(self._accelerator.device), labels.to(self._accelerator.device))
+        loss = self._accumulate_gradients(Heard(*(part.to(self._accelerator.device) for part in heard)))
         norm = self._accelerator.clip_grad_norm_(self._model.parameters(), self._settings.clip_norm)
         self._prepared.step()
         self._prepared.zero_grad()
@@ -86,29 +96,30 @@ class Learner:
             raise TrainingError(f"step {step}: the loss is {loss}. Lower optimiser.peak_lr, or train in fp32.")
         return Step(loss, float(norm))
 
-    def _accumulate_gradients(self, pcm: Tensor, labels: Tensor) -> float:
-        """Add the gradient of the mean loss over the batch, a piece of it at a time, and return that loss.
+    def _accumulate_gradients(self, heard: Heard) -> float:
+        """Add the gradient of the mean loss over the batch, a piece of it at a time; returns that of the labels.
 
-        The batch is all processes' together. They average their gradients, so each divides by the mean weight.
+        The batch is all processes' together. They average their gradients, so each divides by the mean of theirs.
         """
-        clips = len(labels) if self._at_once_s is None else max(1, int(self._at_once_s * SAMPLE_RATE_HZ / pcm.shape[1]))
-        pieces = list(zip(pcm.split(clips), labels.split(clips), strict=True))
-        weights = torch.ones_like(labels, dtype=torch.float32) if self._weights is None else self._weights[labels]
-        mean_weight = self._accelerator.reduce(weights.sum(), reduction="mean")
+        samples, clips = heard.pcm.shape[1], len(heard.labels)
+        size = clips if self._at_once_s is None else max(1, int(self._at_once_s * SAMPLE_RATE_HZ / samples))
+        pieces = [Heard(*parts) for parts in zip(*(part.split(size) for part in heard), strict=True)]
+        weights = torch.ones(self.detector.config.num_labels) if self._weights is None else self._weights
+        weights = weights.to(heard.pcm.device)  # [labels]
+        shares = torch.stack([weights[heard.labels].sum(), weights.new_tensor(clips)])
+        mean_weight, mean_clips = self._accelerator.reduce(shares, reduction="mean")
         loss = torch.zeros_like(mean_weight)
-        for number, (waveforms, truth) in enumerate(pieces):
+        for number, piece in enumerate(pieces):
             # The gradients are exchanged once a batch, with the last piece.
             last = number == len(pieces) - 1
             with contextlib.nullcontext() if last else self._accelerator.no_sync(self._model):
-                logits = self._model(normalized(waveforms, self.normalize))  # [piece, labels]
+                logits, told = self._model(normalized(piece.pcm, self.normalize))  # [piece, labels], [piece, targets]
+                smoothing = self._settings.label_smoothing
                 summed = F.cross_entropy(
-                    logits,
-                    truth,
-                    weight=self._weights,
-                    label_smoothing=self._settings.label_smoothing,
-                    reduction="sum",
+                    logits, piece.labels, weight=weights, label_smoothing=smoothing, reduction="sum"
                 )
-                self._accelerator.backward(summed / mean_weight)
+                missed = (told - piece.targets).square().sum() / max(1, told.shape[1])
+                self._accelerator.backward(summed / mean_weight + self._told_weight * missed / mean_clips)
             loss += summed.detach() / mean_weight
         return float(self._accelerator.reduce(loss, reduction="mean"))
 
@@ -116,14 +127,14 @@ class Learner:
         """Everything that changes as it learns."""
         scaler = self._accelerator.scaler
         return {
-            "detector": self.detector.state_dict(),
+            "learning": self._learning.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scaler": None if scaler is None else scaler.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Be as when ``state`` was taken."""
-        self.detector.load_state_dict(state["detector"])
+        self._learning.load_state_dict(state["learning"])
         self._optimizer.load_state_dict(state["optimizer"])
         if self._accelerator.scaler is not None:
             self._accelerator.scaler.load_state_dict(state["scaler"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,14 +18,23 @@ from voicestress_model.training.clips import Clips
 _AHEAD = 4  # batches a worker may be ahead
 
 
+class Heard(NamedTuple):
+    """A batch as the model hears it."""
+
+    pcm: Tensor  # [B, samples] int16
+    labels: Tensor  # [B]
+    targets: Tensor  # [B, targets] what else there is to tell
+
+
 @dataclass(frozen=True)
-class _AugmentedClips(Dataset[tuple[Tensor, Tensor]]):
+class _AugmentedClips(Dataset[Heard]):
     clips: Clips
+    targets: Tensor
     augmentation: Augmentation
     seed: int
 
-    def __getitem__(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Waveforms int16 ``[B, samples]`` and labels ``[B]``; a clip's draws depend on seed, step and clip alone."""
+    def __getitem__(self, batch: Batch) -> Heard:
+        """A clip's draws depend on the seed, the step and the clip alone."""
         rows = [
             augment(
                 self.clips.read(clip),
@@ -34,8 +44,9 @@ class _AugmentedClips(Dataset[tuple[Tensor, Tensor]]):
             )
             for clip in batch.clips
         ]
-        labels = torch.tensor([self.clips.clips[clip].label for clip in batch.clips])
-        return torch.stack(rows), labels
+        clips = [self.clips.clips[number] for number in batch.clips]
+        labels = torch.tensor([clip.label for clip in clips])
+        return Heard(torch.stack(rows), labels, self.targets[[clip.recording for clip in clips]])
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,7 @@ class _Share:
 
 def augmented_batches(
     clips: Clips,
+    targets: Tensor,
     schedule: Schedule,
     augmentation: Augmentation,
     *,
@@ -66,13 +78,13 @@ def augmented_batches(
     workers: int,
     process: int = 0,
     processes: int = 1,
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[Heard]:
     """The run's batches from ``step`` on, as process number ``process`` of ``processes`` hears them.
 
-    Yields waveforms int16 ``[B, samples]`` and labels ``[B]``.
+    ``targets [recordings, targets]`` are what else there is to tell of each recording.
     """
-    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-        _AugmentedClips(clips, augmentation, seed),
+    loader: DataLoader[Heard] = DataLoader(
+        _AugmentedClips(clips, targets, augmentation, seed),
         batch_size=None,
         sampler=_Share(schedule, step, process, processes),
         num_workers=workers,

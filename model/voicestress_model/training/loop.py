@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm.auto import tqdm
 
@@ -40,9 +41,12 @@ class Surroundings:
     bar: bool
 
 
-def learn(learner: Learner, clips: TrainingClips, settings: TrainingSettings, around: Surroundings) -> Progress:
+def learn(
+    learner: Learner, clips: TrainingClips, targets: Tensor, settings: TrainingSettings, around: Surroundings
+) -> Progress:
     """Train ``learner`` to the end, going on from what is kept in ``around.folder``.
 
+    ``targets [recordings, targets]`` are what there is to tell beside the labels.
     The end is the last epoch, or ``settings.patience`` epochs after the best. The best epoch's weights are kept in the
     folder, ``learner`` has the last one's.
 
@@ -62,6 +66,7 @@ def learn(learner: Learner, clips: TrainingClips, settings: TrainingSettings, ar
     main = around.accelerator.is_main_process
     batches = augmented_batches(
         clips.train,
+        targets,
         schedule,
         settings.augment,
         seed=settings.seed,
@@ -73,10 +78,10 @@ def learn(learner: Learner, clips: TrainingClips, settings: TrainingSettings, ar
     bar = tqdm(total=schedule.steps, initial=progress.step, unit="step", disable=not (main and around.bar))
     resumed = time.monotonic() - progress.wall_s
     with bar:
-        for pcm, labels in batches:
+        for heard in batches:
             factor = rate_factor(progress.step, schedule.steps, settings.optimiser.warmup_share)
-            step = learner.learn(pcm, labels, step=progress.step, rate_factor=factor)
-            heard_s = pcm.numel() / SAMPLE_RATE_HZ * around.accelerator.num_processes
+            step = learner.learn(heard, step=progress.step, rate_factor=factor)
+            heard_s = heard.pcm.numel() / SAMPLE_RATE_HZ * around.accelerator.num_processes
             progress = progress.after(step.loss, heard_s, wall_s=time.monotonic() - resumed)
             bar.update()
             bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)

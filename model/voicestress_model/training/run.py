@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from voicestress_model.checkpoints import StressCheckpoint
 from voicestress_model.corpora import Corpus
 from voicestress_model.training import progress as kept
+from voicestress_model.training.auxiliary import standardised_targets
 from voicestress_model.training.clips import decode, write_atomically
 from voicestress_model.training.corpus import training_corpus
 from voicestress_model.training.detectors import detector_to_train
@@ -52,6 +53,8 @@ def train(
         torch.set_num_threads(settings.threads)
     corpus = training_corpus(settings.corpus, seed=settings.seed)
     _check_class_weights(corpus, settings)
+    told = settings.auxiliary.details if settings.auxiliary else ()
+    targets = standardised_targets(corpus, told)
     detector, normalize = detector_to_train(settings.model, corpus.labels, seed=settings.seed)
 
     folder = settings.out / _PROGRESS_FOLDER
@@ -70,10 +73,11 @@ def train(
         normalize=normalize,
         at_once_s=settings.batches.at_once_s,
         class_weights=class_weights(clips.train.count_labels(corpus.labels), settings.optimiser),
+        auxiliary=settings.auxiliary,
         seed=settings.seed,
     )
     with _board(settings.out / "tensorboard") if main else contextlib.nullcontext() as board:
-        progress = learn(learner, clips, settings, Surroundings(accelerator, folder, board, say, bar))
+        progress = learn(learner, clips, targets, settings, Surroundings(accelerator, folder, board, say, bar))
 
     best = progress.best
     assert best is not None  # there is at least one epoch

@@ -138,6 +138,18 @@ class OptimiserSettings(_Section):
     clip_norm: Positive = 1.0
 
 
+class AuxiliarySettings(_Section):
+    """Numbers to learn beside the labels, where the corpus knows some; see ``auxiliary.py``.
+
+    Args:
+        details: columns of the manifest, numbers for every recording.
+        weight: of their mean squared error (each has unit variance), beside the cross entropy of the labels.
+    """
+
+    details: Annotated[tuple[str, ...], Field(min_length=1)]
+    weight: Positive = 1.0
+
+
 class BatchSettings(_Section):
     """What is heard at once.
 
@@ -183,6 +195,7 @@ class TrainingSettings(_Section):
     save_every_steps: Annotated[int, Field(ge=1)] = 200
     threads: Annotated[int, Field(ge=1)] | None = None
     optimiser: OptimiserSettings = OptimiserSettings()
+    auxiliary: AuxiliarySettings | None = None
     batches: BatchSettings = BatchSettings()
     augment: Augmentation = Augmentation()
 
