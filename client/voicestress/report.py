@@ -9,11 +9,11 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from voicestress_audio import Recording
 
-from voicestress.contract import StressContract
+from voicestress.contract import Policy, StressContract
 
 Status = Literal["High", "Normal"]
 Level = float
-Probabilities = dict[str, float]
+Emotions = dict[str, float]
 
 
 class _Frozen(BaseModel):
@@ -29,6 +29,8 @@ class ModelInfo(_Frozen):
     weights: Literal["trained", "random"] = Field(description="random: nobody trained it, and its levels mean nothing")
     precision: str
     status_threshold: float = Field(description="stress level above which the status is High")
+    policy: Policy = Field(description="how emotions become a level; StressContract has the formulas")
+    heuristic: bool = Field(description="the level is a rule of thumb: the model was trained for something else")
 
 
 class WindowReport(_Frozen):
@@ -38,7 +40,9 @@ class WindowReport(_Frozen):
     end_s: float = Field(description="where it ends, in seconds")
     speech_s: float = Field(description="seconds of speech in it")
     stress_level: Level = Field(ge=0, le=100)
-    emotions: Probabilities = Field(description="probability of each label, summing to 1")
+    emotions: Emotions = Field(
+        description="probability of each label, summing to 1; of a dimensional model its dimensions, about 0 to 1 each"
+    )
 
 
 class StressReport(_Frozen):
@@ -49,7 +53,7 @@ class StressReport(_Frozen):
 
     stress_level: Level = Field(ge=0, le=100)
     status: Status
-    emotions: Probabilities
+    emotions: Emotions
     duration_s: float
     speech_s: float
     windows: tuple[WindowReport, ...] = Field(min_length=1)
@@ -60,17 +64,17 @@ def stress_report(
     recording: Recording, logits: npt.NDArray[np.float32], contract: StressContract, *, name: str, version: str
 ) -> StressReport:
     """The report of ``recording`` whose windows got ``logits [windows, labels]`` from model ``name``."""
-    probabilities = contract.probabilities(logits)  # [windows, labels]
-    levels = contract.levels(probabilities)  # [windows]
+    emotions = contract.emotions(logits)  # [windows, labels]
+    levels = contract.levels(emotions)  # [windows]
     speech_s = np.array([window.speech_s for window in recording.windows])
-    mean_probabilities = np.average(probabilities, axis=0, weights=speech_s)  # [labels]
+    mean_emotions = np.average(emotions, axis=0, weights=speech_s)  # [labels]
     level = float(
         np.clip(np.average(levels, weights=speech_s), 0.0, 100.0)
     )  # a mean may pass its own bounds by a digit
     return StressReport(
         stress_level=level,
         status=contract.status(level),
-        emotions=_by_label(contract, mean_probabilities),
+        emotions=_by_label(contract, mean_emotions),
         duration_s=recording.duration_s,
         speech_s=recording.speech_s,
         windows=tuple(
@@ -81,7 +85,7 @@ def stress_report(
                 stress_level=float(window_level),
                 emotions=_by_label(contract, row),
             )
-            for window, window_level, row in zip(recording.windows, levels, probabilities, strict=True)
+            for window, window_level, row in zip(recording.windows, levels, emotions, strict=True)
         ),
         model=ModelInfo(
             name=name,
@@ -90,9 +94,11 @@ def stress_report(
             weights=contract.weights,
             precision=contract.precision,
             status_threshold=contract.status_threshold,
+            policy=contract.policy,
+            heuristic=contract.heuristic,
         ),
     )
 
 
-def _by_label(contract: StressContract, probabilities: npt.NDArray[np.float64]) -> Probabilities:
-    return dict(zip(contract.labels, probabilities.tolist(), strict=True))
+def _by_label(contract: StressContract, emotions: npt.NDArray[np.float64]) -> Emotions:
+    return dict(zip(contract.labels, emotions.tolist(), strict=True))

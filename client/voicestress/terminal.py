@@ -28,6 +28,10 @@ def render(name: str, report: StressReport) -> str:
     ]
     if model.weights == "random":
         lines.append("  its weights are random: nobody trained it, and this level means nothing")
+    if model.heuristic:
+        lines.append(
+            f"  the level is a heuristic ({model.policy}): the model was trained for dimensions, not for stress"
+        )
     return "\n".join(lines)
 
 

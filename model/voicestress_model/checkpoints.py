@@ -20,6 +20,8 @@ from voicestress_model.errors import CheckpointError
 from voicestress_model.geometry import KERNELS, SAMPLE_RATE_HZ, STRIDES
 
 _CLASSIFIER = Wav2Vec2ForSequenceClassification.__name__
+# In no release of transformers: audEERING's, and others made with the same script, bring the class along.
+_SPEECH_CLASSIFIER = "Wav2Vec2ForSpeechClassification"
 _BACKBONES = ("Wav2Vec2Model", "Wav2Vec2ForCTC", "Wav2Vec2ForPreTraining")
 
 # SpecAugment's mask: used in training only, and absent from files of models that never masked.
@@ -52,7 +54,9 @@ class StressCheckpoint:
 
 
 def load_checkpoint(path_or_id: str) -> StressCheckpoint:
-    """Load a stress detector or a ``Wav2Vec2ForSequenceClassification`` from a folder or a hub id.
+    """Load a stress detector or a classifier from a folder or a hub id.
+
+    A classifier is a ``Wav2Vec2ForSequenceClassification`` or a ``Wav2Vec2ForSpeechClassification`` with mean pooling.
 
     Raises:
         CheckpointError: nothing there, an unsupported architecture, no head, or weights missing or unexpected.
@@ -63,6 +67,8 @@ def load_checkpoint(path_or_id: str) -> StressCheckpoint:
         detector = _load_strictly(StressDetector, path_or_id, config)
     elif architecture == _CLASSIFIER:
         detector = _detector_of_classifier(_load_classifier(path_or_id, config))
+    elif architecture == _SPEECH_CLASSIFIER:
+        detector = _load_speech_classifier(path_or_id, config)
     elif architecture in _BACKBONES:
         raise CheckpointError(
             f"{path_or_id}: {architecture} is a backbone without a stress head; train a head on it first"
@@ -70,7 +76,7 @@ def load_checkpoint(path_or_id: str) -> StressCheckpoint:
     else:
         raise CheckpointError(
             f"{path_or_id}: architecture {architecture} is not supported; "
-            f"supported are {StressDetector.__name__} and {_CLASSIFIER}"
+            f"supported are {StressDetector.__name__}, {_CLASSIFIER} and {_SPEECH_CLASSIFIER}"
         )
     return StressCheckpoint(
         detector=detector.eval(), normalize=_wants_normalization(path_or_id), name=_name(path_or_id), weights="trained"
@@ -141,6 +147,19 @@ def _load_classifier(path_or_id: str, config: Wav2Vec2Config) -> Wav2Vec2ForSequ
         return _load_strictly(Wav2Vec2ForSequenceClassification, path_or_id, config, key_mapping=_RENAMED_HEAD)
     _refuse(path_or_id, problems)
     return model
+
+
+def _load_speech_classifier(path_or_id: str, config: Wav2Vec2Config) -> StressDetector:
+    pooling = getattr(config, "pooling_mode", "mean")
+    if pooling != "mean":
+        raise CheckpointError(f"{path_or_id}: pooling_mode is {pooling!r}; 'mean' is supported")
+    labels = tuple(config.id2label[number] for number in range(config.num_labels))
+    config = stress_config(config, labels)
+    config.stress_head = {"kind": "dense_tanh", "bottleneck": config.hidden_size, "dropout": config.final_dropout}
+    detector: StressDetector = _load_strictly(
+        StressDetector, path_or_id, config, key_mapping={r"^classifier\.": "head."}
+    )
+    return detector
 
 
 def _detector_of_classifier(model: Wav2Vec2ForSequenceClassification) -> StressDetector:

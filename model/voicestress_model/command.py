@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the model, e.g. model_repository/stress")
     parser.add_argument(
         "--label-weights",
-        type=_label_weights,
+        type=label_weights,
         metavar="LABEL=WEIGHT,…",
         help="how much each label counts towards stress, 0 to 1 (default: neutral=0,sad=0.5,anxious=1)",
     )
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _label_weights(text: str) -> dict[str, float]:
+def label_weights(text: str) -> dict[str, float]:
+    """The value of ``--label-weights``: ``"neutral=0,sad=0.5"`` as a dict."""
     weights: dict[str, float] = {}
     for part in text.split(","):
         label, _, weight = part.partition("=")

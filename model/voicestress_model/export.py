@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from voicestress.contract import StressContract
+from voicestress.contract import DIMENSIONS, StressContract
 
 from voicestress_model.agreement import mixed_windows, onnx_logits, onnx_session, reference_logits
 from voicestress_model.checkpoints import StressCheckpoint
 from voicestress_model.detector import ARTICLE_LABELS
-from voicestress_model.errors import ExportError
+from voicestress_model.errors import CheckpointError, ExportError
 from voicestress_model.geometry import SAMPLE_RATE_HZ
 from voicestress_model.onnx_graph import write_onnx
 from voicestress_model.packed import PackedWav2Vec2
@@ -34,22 +35,23 @@ def stress_contract(
     """The contract a model exported from ``checkpoint`` will state.
 
     ``label_weights`` says how much each label counts towards stress, 0 to 1. Only the article's labels (neutral, sad,
-    anxious) have weights of their own; for any others they must be given, since no default could be defended.
+    anxious) have weights of their own; for any others they must be given, since no default could be defended. A
+    dimensional checkpoint (arousal, dominance, valence) has none: it gets the policy ``arousal_valence``. The
+    temperature is the checkpoint's (``stress_temperature`` in its config.json), or 1.
 
     Raises:
         ExportError: a label without a weight, a weight without a label, or a value out of range.
+        CheckpointError: the stored temperature is no number above 0.
     """
     labels = checkpoint.detector.labels
-    weights = _ARTICLE_WEIGHTS if label_weights is None else label_weights
-    if set(weights) != set(labels):
-        raise ExportError(
-            f"{checkpoint.name}: its labels are {', '.join(labels)}; weights are known for {', '.join(weights)}. "
-            f"Give one weight for each: --label-weights {','.join(f'{label}=…' for label in labels)}"
-        )
+    dimensional = set(labels) == set(DIMENSIONS)
+    weights = _dimensional_weights if dimensional else _weights
     try:
         return StressContract(
             labels=labels,
-            label_weights=tuple(weights[label] for label in labels),
+            policy="arousal_valence" if dimensional else "label_weights",
+            label_weights=weights(checkpoint, label_weights),
+            temperature=_temperature(checkpoint),
             shortest_window_samples=round(shortest_window_s * SAMPLE_RATE_HZ),
             longest_window_samples=round(longest_window_s * SAMPLE_RATE_HZ),
             checkpoint=checkpoint.name,
@@ -57,6 +59,35 @@ def stress_contract(
         )
     except ValueError as error:
         raise ExportError(f"{checkpoint.name}: {error}") from error
+
+
+def _weights(checkpoint: StressCheckpoint, given: dict[str, float] | None) -> tuple[float, ...]:
+    labels = checkpoint.detector.labels
+    weights = _ARTICLE_WEIGHTS if given is None else given
+    if set(weights) != set(labels):
+        raise ExportError(
+            f"{checkpoint.name}: its labels are {', '.join(labels)}; weights are known for {', '.join(weights)}. "
+            f"Give one weight for each: --label-weights {','.join(f'{label}=…' for label in labels)}"
+        )
+    return tuple(weights[label] for label in labels)
+
+
+def _dimensional_weights(checkpoint: StressCheckpoint, given: dict[str, float] | None) -> tuple[float, ...]:
+    if given is not None:
+        raise ExportError(
+            f"{checkpoint.name}: it tells {', '.join(checkpoint.detector.labels)}, which are dimensions, not labels, "
+            "and have no weights: its level is 100 · clip(arousal · (1 - valence)). Leave --label-weights out"
+        )
+    return ()
+
+
+def _temperature(checkpoint: StressCheckpoint) -> float:
+    stored = getattr(checkpoint.detector.config, "stress_temperature", 1.0)
+    if isinstance(stored, bool) or not isinstance(stored, (int, float)) or not (math.isfinite(stored) and stored > 0):
+        raise CheckpointError(
+            f"{checkpoint.name}: stress_temperature in its config.json is {stored!r}, a number above 0 needed"
+        )
+    return float(stored)
 
 
 def export_model(checkpoint: StressCheckpoint, contract: StressContract, folder: Path) -> float:

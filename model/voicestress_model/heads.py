@@ -72,6 +72,26 @@ class ProjectionHead(nn.Module):
         return logits
 
 
+class DenseTanhHead(nn.Module):
+    """The head of ``Wav2Vec2ForSpeechClassification``, audEERING's among them: mean, Linear, tanh, Linear.
+
+    What comes out is logits, or arousal, dominance and valence as they are (Wagner et al. 2023, Dawn of the
+    Transformer Era in Speech Emotion Recognition).
+    """
+
+    def __init__(self, hidden_size: int, labels: int, *, bottleneck: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, bottleneck)
+        self.out_proj = nn.Linear(bottleneck, labels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Logits ``[B, labels]`` of ``frames [B, T, H]`` with ``mask [B, T]``."""
+        hidden = torch.tanh(self.dense(self.dropout(masked_mean(frames, mask))))  # [B, bottleneck]
+        logits: Tensor = self.out_proj(self.dropout(hidden))
+        return logits
+
+
 class AttentiveStatistics(nn.Module):
     """Attentive statistics pooling (Okabe, Koshinaka and Shinoda 2018, equations 3 to 6), then the MLP.
 
@@ -149,6 +169,7 @@ class _DilatedBlock(nn.Module):
 HEADS: dict[str, type[nn.Module]] = {
     "mean_pool_mlp": MeanPoolMLP,
     "projection": ProjectionHead,
+    "dense_tanh": DenseTanhHead,
     "attentive_statistics": AttentiveStatistics,
     "temporal_convolution": TemporalConvolution,
 }

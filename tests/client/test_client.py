@@ -57,7 +57,7 @@ def test_the_level_is_what_the_checkpoint_says_window_by_window(client, lively_c
         longest_window_samples=contract.longest_window_samples,
     )
     logits = reference_logits(lively_checkpoints["group_norm"], [window.pcm for window in recording.windows])
-    levels = contract.levels(contract.probabilities(logits))
+    levels = contract.levels(contract.emotions(logits))
     assert [window.stress_level for window in report.windows] == pytest.approx(levels.tolist(), abs=0.01)
     assert np.ptp(levels) > 0.5  # the windows differ, so the test can tell them apart
     weighted = np.average(levels, weights=[window.speech_s for window in recording.windows])

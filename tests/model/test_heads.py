@@ -24,6 +24,7 @@ NEIGHBOUR_TOLERANCE = 1e-5
 OPTIONS = {
     "mean_pool_mlp": {"bottleneck": 24, "dropout": 0.3},
     "projection": {"bottleneck": 24},
+    "dense_tanh": {"bottleneck": 24, "dropout": 0.3},
     "attentive_statistics": {"bottleneck": 24, "attention": 16, "dropout": 0.3},
     "temporal_convolution": {"bottleneck": 24, "channels": 32, "blocks": 4, "dropout": 0.3},
 }

@@ -13,7 +13,6 @@ _HOMES = {
     "EvaluationError": "errors",
     "Options": "evaluation",
     "Scorer": "scorers",
-    "checkpoint_contract": "scorers",
     "checkpoint_scorer": "scorers",
     "evaluate": "evaluation",
     "server_scorer": "scorers",

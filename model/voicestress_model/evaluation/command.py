@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicestress_model.command import _label_weights as label_weights
+from voicestress_model.command import label_weights
 
 if TYPE_CHECKING:
     from voicestress_model.corpora import Corpus
@@ -92,7 +92,8 @@ def _scorers(arguments: argparse.Namespace, open_until_done: ExitStack) -> list[
     from voicestress import StressClient, UntrainedModelWarning
 
     from voicestress_model.checkpoints import load_checkpoint
-    from voicestress_model.evaluation.scorers import checkpoint_contract, checkpoint_scorer, server_scorer
+    from voicestress_model.evaluation.scorers import checkpoint_scorer, server_scorer
+    from voicestress_model.export import stress_contract
 
     found = []
     shortest_s, longest_s = arguments.shortest_window_s, arguments.longest_window_s
@@ -104,7 +105,7 @@ def _scorers(arguments: argparse.Namespace, open_until_done: ExitStack) -> list[
         shortest_s, longest_s = found[0].contract.shortest_window_s, found[0].contract.longest_window_s
     if arguments.checkpoint is not None:
         checkpoint = load_checkpoint(arguments.checkpoint)
-        contract = checkpoint_contract(
+        contract = stress_contract(
             checkpoint,
             label_weights=arguments.label_weights,
             shortest_window_s=shortest_s,

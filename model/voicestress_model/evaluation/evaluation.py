@@ -135,6 +135,11 @@ def check(contract: StressContract, corpus: Corpus, options: Options) -> tuple[s
     Raises:
         EvaluationError: see ``evaluate``.
     """
+    if contract.heuristic:
+        raise EvaluationError(
+            f"{contract.checkpoint}: it tells dimensions ({', '.join(contract.labels)}), and recall and calibration "
+            f"of labels like those of {corpus.name} have no meaning for it."
+        )
     if unknown := [label for label in corpus.labels if label not in contract.labels]:
         raise EvaluationError(
             f"{corpus.name}: its label(s) {', '.join(unknown)} are not among those of {contract.checkpoint}: "

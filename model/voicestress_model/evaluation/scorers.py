@@ -24,8 +24,6 @@ from voicestress.report import stress_report
 from voicestress_audio import Recording, Source, read_recording
 
 from voicestress_model.checkpoints import StressCheckpoint
-from voicestress_model.errors import CheckpointError
-from voicestress_model.export import stress_contract
 from voicestress_model.packed import PackedWav2Vec2
 
 Scored = StressReport | InvalidAudio
@@ -51,36 +49,6 @@ class Scorer:
     contract: StressContract
     runtime: str
     score: Callable[[Iterable[Supply]], Iterator[Scored]]
-
-
-def checkpoint_contract(
-    checkpoint: StressCheckpoint,
-    *,
-    label_weights: dict[str, float] | None = None,
-    shortest_window_s: float = 0.5,
-    longest_window_s: float = 8.0,
-) -> StressContract:
-    """The contract the checkpoint would be exported with, at the temperature stored in it (1 where there is none).
-
-    Raises:
-        ExportError: a label without a weight, or a window length out of range.
-        CheckpointError: the stored temperature is none.
-    """
-    contract = stress_contract(
-        checkpoint,
-        label_weights=label_weights,
-        shortest_window_s=shortest_window_s,
-        longest_window_s=longest_window_s,
-    )
-    temperature = getattr(checkpoint.detector.config, "stress_temperature", None)
-    if temperature is None:
-        return contract
-    try:
-        return StressContract(**{**contract.model_dump(), "temperature": temperature})
-    except ValueError as error:
-        raise CheckpointError(
-            f"{checkpoint.name}: stress_temperature in its config.json is {temperature!r}, a number above 0 needed"
-        ) from error
 
 
 def checkpoint_scorer(checkpoint: StressCheckpoint, contract: StressContract) -> Scorer:

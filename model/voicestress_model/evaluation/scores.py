@@ -93,7 +93,7 @@ def untempered(report: StressReport, contract: StressContract) -> npt.NDArray[np
     """
     windows = np.array([list(window.emotions.values()) for window in report.windows])  # [windows, labels]
     logits = contract.temperature * np.log(np.maximum(windows, np.finfo(np.float64).tiny))
-    plain = contract.model_copy(update={"temperature": 1.0}).probabilities(logits)
+    plain = contract.model_copy(update={"temperature": 1.0}).emotions(logits)
     return np.asarray(np.average(plain, axis=0, weights=[window.speech_s for window in report.windows]))
 
 

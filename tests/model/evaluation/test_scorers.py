@@ -12,8 +12,9 @@ from voicestress_audio import read_recording
 from voicestress_model.agreement import reference_logits
 from voicestress_model.corpora import Utterance, read_corpus
 from voicestress_model.errors import CheckpointError
-from voicestress_model.evaluation import checkpoint_contract, checkpoint_scorer, server_scorer
+from voicestress_model.evaluation import checkpoint_scorer, server_scorer
 from voicestress_model.evaluation.scores import score_utterances
+from voicestress_model.export import stress_contract
 
 LARGEST_DIFFERENCE = 0.1  # points of stress level
 
@@ -21,7 +22,7 @@ LARGEST_DIFFERENCE = 0.1  # points of stress level
 @pytest.fixture(scope="module")
 def checkpoint_scores(lively_checkpoints):
     checkpoint = lively_checkpoints["group_norm"]
-    return checkpoint_scorer(checkpoint, checkpoint_contract(checkpoint, longest_window_s=3.0))
+    return checkpoint_scorer(checkpoint, stress_contract(checkpoint, longest_window_s=3.0))
 
 
 def test_a_checkpoint_and_its_server_give_the_same_levels(client, checkpoint_scores, manifest):
@@ -60,15 +61,15 @@ def test_windows_score_as_with_hugging_face(lively_checkpoints, checkpoint_score
     )
     logits = reference_logits(lively_checkpoints["group_norm"], [window.pcm for window in recording.windows])
     (scores, _) = score_utterances(checkpoint_scores, [utterance])
-    assert scores.probabilities[0] == pytest.approx(contract.probabilities(logits)[0], abs=1e-5)
+    assert scores.probabilities[0] == pytest.approx(contract.emotions(logits)[0], abs=1e-5)
 
 
 def test_the_stored_temperature_is_the_one_that_counts(lively_checkpoints, checkpoint_scores, manifest):
     checkpoint = lively_checkpoints["layer_norm"]
-    assert checkpoint_contract(checkpoint).temperature == 1
+    assert stress_contract(checkpoint).temperature == 1
     checkpoint.detector.config.stress_temperature = 2.5
     try:
-        contract = checkpoint_contract(checkpoint)
+        contract = stress_contract(checkpoint)
         scores, _ = score_utterances(checkpoint_scorer(checkpoint, contract), read_corpus(manifest).utterances[:6])
     finally:
         del checkpoint.detector.config.stress_temperature
@@ -82,7 +83,7 @@ def test_a_stored_temperature_that_is_none_is_refused(lively_checkpoints, temper
     checkpoint.detector.config.stress_temperature = temperature
     try:
         with pytest.raises(CheckpointError, match=r"stress_temperature.*a number above 0"):
-            checkpoint_contract(checkpoint)
+            stress_contract(checkpoint)
     finally:
         del checkpoint.detector.config.stress_temperature
 
