@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("corpus", type=Path, help="a .csv or .parquet manifest, or the folder of a dataset")
     check.add_argument("--kind", choices=_KINDS, help="what it is (default: found out)")
     check.add_argument(
-        "--most-rejected",
+        "--max-rejected-share",
         type=float,
         default=0.0,
         metavar="SHARE",
@@ -79,4 +79,4 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"  left out, no label fits: {dropped}")  # noqa: T201
     if rejected:
         print(f"  left out, unusable: {len(rejected)} of {total}")  # noqa: T201
-    return _EXIT_REJECTED if len(rejected) > arguments.most_rejected * total else 0
+    return _EXIT_REJECTED if len(rejected) > arguments.max_rejected_share * total else 0

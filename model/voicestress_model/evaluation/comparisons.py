@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from voicestress_model.corpora import Utterance
-from voicestress_model.corpora.synthetic.ceiling import PARAMETERS, true_parameters
-from voicestress_model.evaluation.prosody_rows import prosody_rows
+from voicestress_model.corpora.prosody_rows import prosody_rows
+from voicestress_model.corpora.synthetic.ceiling import PARAMETERS, fit_ceiling
 
 # More makes a regression on a few dozen features no better, and reading them takes longer than scoring.
 MOST_TRAINING_UTTERANCES = 1500
@@ -66,15 +64,11 @@ def prosody_baseline(
 
 def ceiling(utterances: Sequence[Utterance], labels: Sequence[str], *, seed: int) -> Comparison:
     """A classifier on the true manipulation parameters, fitted on ``utterances``: how far apart classes are drawn."""
-    # Boosted trees: the parameters act together, and pitch may rise or fall.
-    model: Any = HistGradientBoostingClassifier(max_iter=150, learning_rate=0.06, max_leaf_nodes=8, random_state=seed)
-    with threadpool_limits(1):
-        model.fit(true_parameters(tuple(utterances)), [labels.index(utterance.label) for utterance in utterances])
     return Comparison(
         "ceiling",
         f"gradient-boosted trees on the true manipulation parameters ({', '.join(PARAMETERS)})",
         len(utterances),
-        lambda asked: np.asarray(model.predict(true_parameters(tuple(asked)))),
+        fit_ceiling(utterances, labels, seed=seed),
     )
 
 

@@ -17,7 +17,7 @@ import soxr
 from scipy.signal import butter, sosfilt
 from voicestress_audio import SAMPLE_RATE_HZ
 
-from voicestress_model.evaluation.pcm import Pcm
+from voicestress_model.corpora.pcm import Pcm
 
 Samples = npt.NDArray[np.float64]
 

@@ -9,10 +9,10 @@ import numpy as np
 from voicestress_audio import SAMPLE_RATE_HZ, Source
 
 from voicestress_model.corpora import Utterance
+from voicestress_model.corpora.pcm import Pcm, read_pcm
 from voicestress_model.evaluation import distortions
 from voicestress_model.evaluation.bootstrap import Interval, resample
 from voicestress_model.evaluation.metrics import confusion_matrix, unweighted_average_recall
-from voicestress_model.evaluation.pcm import Pcm, read_pcm
 from voicestress_model.evaluation.scorers import Scorer
 from voicestress_model.evaluation.scores import Scores, score_utterances
 

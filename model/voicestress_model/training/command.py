@@ -11,7 +11,7 @@ SUMMARY = "train a stress checkpoint from a config file"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``voicestress train``."""
-    parser.add_argument("config", type=Path, help="YAML file with the settings; corpus, model and out are needed")
+    parser.add_argument("config", type=Path, help="YAML file with the settings, or finetune or demo, which are shipped")
     parser.add_argument(
         "--set",
         action="append",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from voicestress_model.training.errors import TrainingError
 from voicestress_model.training.front_end import use_matrix_products
 from voicestress_model.training.loader import Heard
 from voicestress_model.training.optimiser import freeze_backbone, parameter_groups
-from voicestress_model.training.settings import AuxiliarySettings, OptimiserSettings
+from voicestress_model.training.settings import OptimiserSettings
 
 _PCM_SCALE = 1.0 / 32768.0
 _NORMALIZATION_EPS = 1e-7  # of Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm
@@ -62,16 +63,17 @@ class Learner:
         normalize: bool,
         at_once_s: float | None,
         class_weights: Tensor | None,
-        auxiliary: AuxiliarySettings | None,
+        told: int,
+        told_weight: float,
         seed: int,
     ) -> None:
         self.detector, self.normalize, self._at_once_s = detector, normalize, at_once_s
         self._accelerator, self._settings, self._seed = accelerator, settings, seed
         self._weights = None if class_weights is None else class_weights.to(accelerator.device)
+        self._average = _still_copy(detector, accelerator) if settings.averaging else None
         if accelerator.device.type == "cpu" and detector.config.feat_extract_norm == "layer":
             use_matrix_products(detector)
-        self._told_weight = 0.0 if auxiliary is None else auxiliary.weight
-        told = 0 if auxiliary is None else len(auxiliary.details)
+        self._told_weight = told_weight
         self._learning = WithAuxiliary(detector, told, seed=seed)
         groups = parameter_groups(detector, settings)
         if self._learning.tell is not None:
@@ -80,6 +82,11 @@ class Learner:
         self._optimizer = torch.optim.AdamW(groups)
         self._model: nn.Module
         self._model, self._prepared = accelerator.prepare(self._learning, self._optimizer)
+
+    @property
+    def outcome(self) -> StressDetector:
+        """What came of it so far: the weights' average where one is kept, else the detector that learns."""
+        return self._average or self.detector
 
     def learn(self, heard: Heard, *, step: int, rate_factor: float) -> Step:
         """Learn from a batch; every draw follows from the seed and ``step``."""
@@ -92,6 +99,11 @@ class Learner:
         norm = self._accelerator.clip_grad_norm_(self._model.parameters(), self._settings.clip_norm)
         self._prepared.step()
         self._prepared.zero_grad()
+        if self._average is not None:
+            # The first weights are no better than none: at first the average forgets faster.
+            decay = min(self._settings.averaging, (1 + step) / (10 + step))
+            learned = [parameter.detach() for parameter in self.detector.parameters()]
+            torch._foreach_lerp_(list(self._average.parameters()), learned, 1 - decay)
         if not math.isfinite(loss):
             raise TrainingError(f"step {step}: the loss is {loss}. Lower optimiser.peak_lr, or train in fp32.")
         return Step(loss, float(norm))
@@ -128,6 +140,7 @@ class Learner:
         scaler = self._accelerator.scaler
         return {
             "learning": self._learning.state_dict(),
+            "average": None if self._average is None else self._average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scaler": None if scaler is None else scaler.state_dict(),
         }
@@ -135,9 +148,16 @@ class Learner:
     def restore(self, state: dict[str, Any]) -> None:
         """Be as when ``state`` was taken."""
         self._learning.load_state_dict(state["learning"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
         if self._accelerator.scaler is not None:
             self._accelerator.scaler.load_state_dict(state["scaler"])
+
+
+def _still_copy(detector: StressDetector, accelerator: Accelerator) -> StressDetector:
+    """A copy that doesn't learn by itself."""
+    return copy.deepcopy(detector).requires_grad_(False).to(accelerator.device)
 
 
 def _seed_of(*numbers: int) -> int:

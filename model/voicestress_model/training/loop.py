@@ -103,7 +103,7 @@ def learn(
 def dev_logits(learner: Learner, clips: Clips, accelerator: Accelerator) -> np.ndarray:
     """Logits ``[clips, labels]``, each process scoring its share."""
     numbers = range(accelerator.process_index, len(clips.clips), accelerator.num_processes)
-    own = window_logits(learner.detector, clips, numbers, normalize=learner.normalize, device=accelerator.device)
+    own = window_logits(learner.outcome, clips, numbers, normalize=learner.normalize, device=accelerator.device)
     parts = gather_object([(list(numbers), own)])
     logits = np.empty((len(clips.clips), own.shape[1]), np.float32)
     for places, rows in parts:
@@ -129,7 +129,7 @@ def _end_epoch(learner: Learner, dev: Clips, progress: Progress, rate: float, ar
         around.board.add_scalar("dev/uar", epoch.dev_uar, epoch.step)
         around.board.add_scalar("dev/nll", epoch.dev_nll, epoch.step)
     if around.accelerator.is_main_process and progress.best == epoch:
-        kept.save_best(around.folder, epoch.epoch, learner.detector.state_dict())
+        kept.save_best(around.folder, epoch.epoch, learner.outcome.state_dict())
     around.report(
         f"epoch {epoch.epoch}: loss {epoch.train_loss:.3f}, dev UAR {epoch.dev_uar:.3f}, dev NLL {epoch.dev_nll:.3f}, "
         f"{progress.heard_s / progress.wall_s:.0f} audio-seconds a second"

@@ -18,7 +18,6 @@ from tqdm.auto import tqdm
 from voicestress_model.checkpoints import StressCheckpoint
 from voicestress_model.corpora import Corpus
 from voicestress_model.training import progress as kept
-from voicestress_model.training.auxiliary import standardised_targets
 from voicestress_model.training.clips import decode, write_atomically
 from voicestress_model.training.corpus import training_corpus
 from voicestress_model.training.detectors import detector_to_train
@@ -28,6 +27,7 @@ from voicestress_model.training.loop import Surroundings, dev_logits, learn
 from voicestress_model.training.optimiser import class_weights
 from voicestress_model.training.record import RECORD_NAME, run_record
 from voicestress_model.training.settings import TrainingSettings
+from voicestress_model.training.targets import detail_targets, prosody_targets
 from voicestress_model.training.temperature import fit_temperature, negative_log_likelihood
 
 _PROGRESS_FOLDER = "progress"
@@ -53,8 +53,7 @@ def train(
         torch.set_num_threads(settings.threads)
     corpus = training_corpus(settings.corpus, seed=settings.seed)
     _check_class_weights(corpus, settings)
-    told = settings.auxiliary.details if settings.auxiliary else ()
-    targets = standardised_targets(corpus, told)
+    targets = detail_targets(corpus, settings.auxiliary.details)
     detector, normalize = detector_to_train(settings.model, corpus.labels, seed=settings.seed)
 
     folder = settings.out / _PROGRESS_FOLDER
@@ -63,6 +62,9 @@ def train(
     recordings = len(corpus.split("train")) + len(corpus.split("dev"))
     with accelerator.main_process_first(), tqdm(total=recordings, unit="rec", disable=not (main and bar)) as decoding:
         clips = decode(corpus, folder, settings.corpus, decoding.update)
+        if settings.auxiliary.prosody:
+            decoding.reset()
+            targets = torch.cat([targets, prosody_targets(corpus, folder, decoding.update)], dim=1)
     say = report if main else _nobody
     for item in clips.rejected:
         say(f"skipped: {item.reason}")
@@ -73,7 +75,8 @@ def train(
         normalize=normalize,
         at_once_s=settings.batches.at_once_s,
         class_weights=class_weights(clips.train.count_labels(corpus.labels), settings.optimiser),
-        auxiliary=settings.auxiliary,
+        told=targets.shape[1],
+        told_weight=settings.auxiliary.weight,
         seed=settings.seed,
     )
     with _board(settings.out / "tensorboard") if main else contextlib.nullcontext() as board:
@@ -82,7 +85,8 @@ def train(
     best = progress.best
     assert best is not None  # there is at least one epoch
     accelerator.wait_for_everyone()  # the main process may still be writing
-    learner.detector.load_state_dict(kept.load_best(folder, best.epoch))
+    trained = learner.outcome
+    trained.load_state_dict(kept.load_best(folder, best.epoch))
     logits = dev_logits(learner, clips.dev, accelerator)
     labels = np.array([clip.label for clip in clips.dev.clips])
     temperature = fit_temperature(logits, labels)
@@ -90,15 +94,15 @@ def train(
         settings,
         corpus,
         clips,
-        detector,
+        trained,
         progress,
         temperature=temperature,
         dev_nll=negative_log_likelihood(logits, labels, temperature),
         processes=accelerator.num_processes,
     )
     if main:
-        detector.config.stress_temperature = temperature
-        StressCheckpoint(detector.cpu(), normalize, settings.out.name, "trained").save(settings.out)
+        trained.config.stress_temperature = temperature
+        StressCheckpoint(trained.cpu(), normalize, settings.out.name, "trained").save(settings.out)
         write_atomically(settings.out / RECORD_NAME, json.dumps(record, indent=1).encode())
         shutil.rmtree(folder)
         _summarise(record, settings.out, say)

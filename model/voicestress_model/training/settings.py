@@ -13,6 +13,8 @@ from voicestress_model.geometry import KERNELS
 from voicestress_model.training.augment import Augmentation, Probability
 from voicestress_model.training.errors import TrainingError
 
+_SHIPPED = Path(__file__).parent / "configs"
+
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -44,7 +46,7 @@ class CorpusSettings(_Section):
     shortest_window_s: Annotated[float, Field(ge=0.025)] = 0.5
     longest_window_s: Positive = 8.0
     speech_detection: bool = False
-    max_rejected_share: Probability = 0.0
+    max_rejected_share: Probability = 0.05
     shuffle_labels: bool = False
 
     @model_validator(mode="after")
@@ -125,6 +127,8 @@ class OptimiserSettings(_Section):
         frozen_steps: the head alone learns for so many steps first.
         class_weights: ``balanced``, or a weight for every label; by default all recordings count the same.
         clip_norm: gradients longer than this are shortened to it.
+        averaging: what is scored and kept are not the last weights but their exponential average, with this decay
+            (Polyak and Juditsky 1992); 0 for the weights as they are.
     """
 
     peak_lr: Positive = 1e-4
@@ -136,17 +140,21 @@ class OptimiserSettings(_Section):
     label_smoothing: Share = 0.0
     class_weights: Literal["balanced"] | dict[str, Positive] | None = None
     clip_norm: Positive = 1.0
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class AuxiliarySettings(_Section):
-    """Numbers to learn beside the labels, where the corpus knows some; see ``auxiliary.py``.
+    """Numbers to learn beside the labels; see ``auxiliary.py``.
 
     Args:
-        details: columns of the manifest, numbers for every recording.
+        details: columns of the manifest, numbers for every recording, where the corpus knows some.
+        prosody: the 23 features of ``corpora/prosody.py``, measured in every recording before training starts. For a
+            backbone from random weights: a pretrained one knows them.
         weight: of their mean squared error (each has unit variance), beside the cross entropy of the labels.
     """
 
-    details: Annotated[tuple[str, ...], Field(min_length=1)]
+    details: tuple[str, ...] = ()
+    prosody: bool = False
     weight: Positive = 1.0
 
 
@@ -195,7 +203,7 @@ class TrainingSettings(_Section):
     save_every_steps: Annotated[int, Field(ge=1)] = 200
     threads: Annotated[int, Field(ge=1)] | None = None
     optimiser: OptimiserSettings = OptimiserSettings()
-    auxiliary: AuxiliarySettings | None = None
+    auxiliary: AuxiliarySettings = AuxiliarySettings()
     batches: BatchSettings = BatchSettings()
     augment: Augmentation = Augmentation()
 
@@ -209,11 +217,15 @@ class TrainingSettings(_Section):
 def read_settings(path: Path, changes: Sequence[str] = ()) -> TrainingSettings:
     """The settings in the YAML file ``path``; relative paths in it start at the working directory.
 
-    ``changes`` replace single settings: ``"corpus.path=other.csv"``, the value in YAML.
+    A bare name that is no file, ``finetune`` or ``demo``, is that of a file that is shipped. ``changes`` replace single
+    settings: ``"corpus.path=other.csv"``, the value in YAML.
 
     Raises:
         TrainingError: no such file, not YAML, a setting that is unknown, missing or out of range.
     """
+    shipped = _SHIPPED / f"{path}.yaml"
+    if not path.exists() and len(path.parts) == 1 and shipped.exists():
+        path = shipped
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):

@@ -22,7 +22,7 @@ def test_check_counts_a_good_corpus(make_manifest, capsys):
 def test_check_fails_when_more_is_unusable_than_the_user_allows(make_manifest, tmp_path, capsys, share, code):
     manifest = make_manifest(ROWS)
     (tmp_path / "d.wav").write_bytes(b"")
-    assert run_corpus("check", manifest, "--most-rejected", share) == code
+    assert run_corpus("check", manifest, "--max-rejected-share", share) == code
     captured = capsys.readouterr()
     assert "d.wav: is empty" in captured.err
     assert "left out, unusable: 1 of 4" in captured.out

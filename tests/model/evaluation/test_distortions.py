@@ -7,8 +7,8 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from voicestress_model.corpora.pcm import read_pcm
 from voicestress_model.evaluation import distortions
-from voicestress_model.evaluation.pcm import read_pcm
 
 from tests.paths import JFK_WAV
 

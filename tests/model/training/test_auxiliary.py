@@ -8,9 +8,11 @@ import pytest
 import torch
 from voicestress_model.checkpoints import load_checkpoint
 from voicestress_model.corpora import read_corpus
+from voicestress_model.corpora.prosody import FEATURES
 from voicestress_model.training import TrainingError, TrainingSettings, train
-from voicestress_model.training.auxiliary import WithAuxiliary, standardised_targets
+from voicestress_model.training.auxiliary import WithAuxiliary
 from voicestress_model.training.detectors import detector_to_train
+from voicestress_model.training.targets import detail_targets, prosody_targets
 
 from tests.model.training.voices import PITCH_HZ, read_manifest, settings_of, write_corpus, write_manifest
 
@@ -24,7 +26,7 @@ def manifest(tmp_path_factory):
 
 
 def test_targets_have_zero_mean_and_unit_variance_over_the_training_split(manifest):
-    targets = standardised_targets(read_corpus(manifest), ["pitch"])
+    targets = detail_targets(read_corpus(manifest), ["pitch"])
     assert targets.shape == (60, 1)
     assert targets[:36].mean().abs() < 1e-6
     assert targets[:36].std(correction=0) == pytest.approx(1)
@@ -32,7 +34,7 @@ def test_targets_have_zero_mean_and_unit_variance_over_the_training_split(manife
 
 
 def test_without_targets_there_are_none(manifest):
-    assert standardised_targets(read_corpus(manifest), []).shape == (60, 0)
+    assert detail_targets(read_corpus(manifest), []).shape == (60, 0)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_without_targets_there_are_none(manifest):
 )
 def test_a_target_that_can_not_be_learned_is_refused_by_name(manifest, name, complaint):
     with pytest.raises(TrainingError, match=complaint):
-        standardised_targets(read_corpus(manifest), [name])
+        detail_targets(read_corpus(manifest), [name])
 
 
 @pytest.mark.parametrize(("value", "complaint"), [("loud", "is no number"), ("nan", "is nan")])
@@ -49,7 +51,7 @@ def test_a_target_that_is_no_number_is_refused(tmp_path, value, complaint):
     path = write_corpus(tmp_path, each=1)
     write_manifest(path, [{**row, "pitch": value} for row in read_manifest(path)])
     with pytest.raises(TrainingError, match=complaint):
-        standardised_targets(read_corpus(path), ["pitch"])
+        detail_targets(read_corpus(path), ["pitch"])
 
 
 @pytest.mark.parametrize("kind", ["mean_pool_mlp", "attentive_statistics", "temporal_convolution", "projection"])
@@ -74,3 +76,31 @@ def test_a_run_learns_them_and_saves_a_plain_checkpoint(manifest, tmp_path):
     with_it, without = (load_checkpoint(str(tmp_path / name)).detector for name in ("out", "without"))
     weight = "wav2vec2.feature_projection.projection.weight"
     assert not torch.equal(with_it.get_parameter(weight), without.get_parameter(weight))
+
+
+def test_prosody_is_measured_once_and_standardised(manifest, tmp_path):
+    heard = []
+    corpus = read_corpus(manifest)
+    targets = prosody_targets(corpus, tmp_path, lambda: heard.append(1))
+    assert (targets.shape, len(heard)) == ((60, len(FEATURES)), 60)
+    pitch = targets[:, FEATURES.index("f0_median_st")]
+    assert pitch[:36].mean().abs() < 0.2
+    truth = [PITCH_HZ[utterance.label] for utterance in corpus.split("train") + corpus.split("dev")]
+    assert torch.corrcoef(torch.stack([pitch, torch.tensor(truth).log2()]))[0, 1] > 0.9
+    assert targets.abs().max() <= 4
+    assert torch.equal(prosody_targets(corpus, tmp_path, lambda: heard.append(1)), targets)
+    assert len(heard) == 60
+
+
+def test_what_can_not_be_read_is_average(tmp_path):
+    path = write_corpus(tmp_path, each=2)
+    corpus = read_corpus(path)
+    corpus.split("train")[1].path.write_bytes(b"no recording")
+    targets = prosody_targets(corpus, tmp_path, lambda: None)
+    assert targets[1].eq(0).all()
+    assert targets[0].ne(0).any()
+
+
+def test_a_run_learns_to_tell_the_prosody(manifest, tmp_path):
+    train(TrainingSettings.model_validate(settings_of(manifest, tmp_path / "out", auxiliary={"prosody": True})))
+    load_checkpoint(str(tmp_path / "out"))

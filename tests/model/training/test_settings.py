@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from voicestress_model.training import TrainingError, TrainingSettings, read_settings
 
@@ -32,6 +34,18 @@ def test_a_single_setting_can_be_changed_from_outside(written):
     assert settings.epochs == 3
     assert settings.corpus.shuffle_labels
     assert settings.augment.speed.factor == (0.9, 1.1)
+
+
+@pytest.mark.parametrize("name", ["finetune", "demo"])
+def test_shipped_settings_are_found_by_name(name):
+    settings = read_settings(Path(name), ["corpus.path=other.csv"])
+    assert settings.corpus.path == Path("other.csv")
+
+
+def test_a_file_goes_before_what_is_shipped(written, tmp_path, monkeypatch):
+    written(epochs=7).rename(tmp_path / "demo")
+    monkeypatch.chdir(tmp_path)
+    assert read_settings(Path("demo")).epochs == 7
 
 
 def test_settings_can_not_be_changed_afterwards(written):

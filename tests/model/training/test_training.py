@@ -174,6 +174,19 @@ def test_only_the_head_learns_while_the_backbone_is_frozen(corpus, tmp_path):
     )
 
 
+def test_the_average_of_the_weights_is_kept_and_changes_nothing_in_how_they_learn(corpus, tmp_path):
+    plain, averaged = run(corpus, tmp_path / "plain"), run(corpus, tmp_path / "averaged", optimiser={"averaging": 0.9})
+    losses = [[epoch["train_loss"] for epoch in done["epochs"]] for done in (plain, averaged)]
+    assert losses[0] == losses[1]
+    last, mean = weights(tmp_path / "plain"), weights(tmp_path / "averaged")
+    settings = TrainingSettings.model_validate(settings_of(corpus, tmp_path))
+    start, _ = detector_to_train(settings.model, ("neutral", "sad", "anxious"), seed=0)
+    for name in ("head.layers.0.weight", "wav2vec2.feature_projection.projection.weight"):
+        way, mean_way = (kept[name] - start.get_parameter(name).detach() for kept in (last, mean))
+        # On the way to the last weights, and not there yet.
+        assert 0.05 < (way * mean_way).sum() / way.square().sum() < 0.995, name
+
+
 def test_another_seed_gives_another_model(corpus, tmp_path):
     run(corpus, tmp_path / "0", epochs=1)
     run(corpus, tmp_path / "1", epochs=1, seed=1)

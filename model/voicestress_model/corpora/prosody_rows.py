@@ -16,8 +16,8 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 from voicestress_audio import InvalidAudio
 
+from voicestress_model.corpora.pcm import read_pcm
 from voicestress_model.corpora.prosody import prosody_features
-from voicestress_model.evaluation.pcm import read_pcm
 
 Row = npt.NDArray[np.float64]
 _WORTH_PROCESSES = 200  # recordings; below, starting the processes takes longer than they save
