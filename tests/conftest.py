@@ -22,6 +22,7 @@ from tests.paths import JFK_WAV, MODEL_REPOSITORY
 NOT_A_STRESS_MODEL = "plain"
 CROWDED_MODEL = "crowded"
 BOASTING_MODEL = "boasting"
+RANDOM_MODEL = "random"
 SPOILT = {
     NOT_A_STRESS_MODEL: (r"^parameters .*$", ""),
     # It waits for more windows than its queue holds.
@@ -42,13 +43,15 @@ def lively_checkpoints():
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory, lively_checkpoints) -> Path:
-    """The shipped model, one of each norm kind with lively weights, and one that is no stress model."""
-    from voicestress_model import export_model, stress_contract
+    """The shipped model, one of each norm kind with lively weights, one nobody trained, and those of ``SPOILT``."""
+    from voicestress_model import export_model, random_checkpoint, stress_contract
 
     folder = tmp_path_factory.mktemp("repository")
     shutil.copytree(MODEL_REPOSITORY / "stress", folder / "stress")
     for name, checkpoint in lively_checkpoints.items():
         export_model(checkpoint, stress_contract(checkpoint, longest_window_s=3.0), folder / name)
+    untrained = random_checkpoint("tiny")
+    export_model(untrained, stress_contract(untrained), folder / RANDOM_MODEL)
     for name, (pattern, replacement) in SPOILT.items():
         shutil.copytree(folder / "group_norm", folder / name)
         config = folder / name / "config.pbtxt"

@@ -13,6 +13,7 @@ from voicestress.errors import (
     Unavailable,
 )
 from voicestress.report import ModelInfo, StressReport, WindowReport
+from voicestress.retry import RetryPolicy
 
 __all__ = [
     "ContractError",
@@ -21,6 +22,7 @@ __all__ = [
     "ModelInfo",
     "NoSpeech",
     "Overloaded",
+    "RetryPolicy",
     "ServiceError",
     "StressClient",
     "StressContract",

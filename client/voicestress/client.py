@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
+import time
 import warnings
 from types import TracebackType
 from typing import Any
@@ -16,10 +17,13 @@ from voicestress_audio import Recording, Source, read_recording
 
 from voicestress import wire
 from voicestress.contract import StressContract
-from voicestress.errors import ServiceError
+from voicestress.errors import ServiceError, StressError
 from voicestress.report import StressReport, stress_report
+from voicestress.retry import RetryBudget, RetryPolicy
+from voicestress.schedule import Call, WindowSchedule
 
 Answer = tuple[int, InferResult | None, InferenceServerException | None]
+_DEFAULT_RETRIES = RetryPolicy()
 
 
 class UntrainedModelWarning(UserWarning):
@@ -34,19 +38,31 @@ class StressClient:
     Args:
         url: the server's gRPC address, ``host:port``.
         model: the model's name in the server's repository.
-        deadline_s: how long any one request may take, in seconds. A recording makes one request a window.
+        deadline_s: seconds a window may take, its retries included. A recording makes one request a window.
         in_flight: how many windows of one recording are with the server at once.
+        priority: who goes first where the server is busy: "live", then "normal", then "archive".
+        retries: how often and when a request is made again that found the server full or away.
     """
 
     def __init__(
-        self, url: str = "localhost:8001", *, model: str = "stress", deadline_s: float = 30.0, in_flight: int = 8
+        self,
+        url: str = "localhost:8001",
+        *,
+        model: str = "stress",
+        deadline_s: float = 30.0,
+        in_flight: int = 8,
+        priority: wire.Priority = "normal",
+        retries: RetryPolicy = _DEFAULT_RETRIES,
     ) -> None:
         if not (math.isfinite(deadline_s) and deadline_s > 0):
             raise ValueError(f"deadline_s is {deadline_s}; give a finite number of seconds above 0")
         if in_flight < 1:
             raise ValueError(f"in_flight is {in_flight}; at least 1 window must be with the server")
+        if priority not in wire.PRIORITIES:
+            raise ValueError(f"priority is {priority!r}; it is one of {', '.join(wire.PRIORITIES)}")
         self._url, self._model = wire.check_address(url), model
         self._deadline_s, self._in_flight = deadline_s, in_flight
+        self._priority, self._retries, self._budget = wire.PRIORITIES[priority], retries, RetryBudget()
         self._triton = InferenceServerClient(url)
         self._contract: StressContract | None = None
         self._version = ""
@@ -121,20 +137,30 @@ class StressClient:
         logits = np.empty((len(windows), len(contract.labels)), dtype=np.float32)
         answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         calls: dict[int, Any] = {}
-        versions, sent = set[str](), 0
+        versions = set[str]()
+        schedule = WindowSchedule(
+            len(windows),
+            in_flight=self._in_flight,
+            deadline_s=self._deadline_s,
+            policy=self._retries,
+            budget=self._budget,
+        )
         try:
-            for _ in windows:
-                while sent < len(windows) and len(calls) < self._in_flight:
-                    calls[sent] = self._send(sent, windows[sent].pcm, answers)
-                    sent += 1
-                number, result, error = answers.get(timeout=2 * self._deadline_s)
+            while not schedule.is_done:
+                while (call := schedule.next_call(time.monotonic())) is not None:
+                    calls[call.number] = self._send(call, windows[call.number].pcm, answers)
+                answer = self._wait(answers, schedule.wait_s(time.monotonic()))
+                if answer is None:
+                    continue
+                number, result, error = answer
                 del calls[number]
                 if error is not None or result is None:
-                    raise self._service_error(error or InferenceServerException("no answer")) from error
+                    failure = self._service_error(error or InferenceServerException("no answer"))
+                    schedule.fail(number, failure, time.monotonic())
+                    continue
                 logits[number] = wire.window_logits(result, contract)
                 versions.add(result.get_response().model_version)
-        except queue.Empty:
-            raise ServiceError(f"{self._url}: neither answer nor time-out in {2 * self._deadline_s:g} s") from None
+                schedule.answer(number)
         finally:
             for call in calls.values():
                 call.cancel()
@@ -145,17 +171,30 @@ class StressClient:
             )
         return logits, versions.pop()
 
-    def _send(self, number: int, pcm: npt.NDArray[np.int16], answers: queue.SimpleQueue[Answer]) -> Any:
+    def _wait(self, answers: queue.SimpleQueue[Answer], at_most_s: float | None) -> Answer | None:
+        """The next answer, or None if there is none within ``at_most_s``."""
+        # gRPC ends every call at its deadline; should it ever not, nothing here hangs.
+        patience_s = 2 * self._deadline_s
+        try:
+            return answers.get(timeout=patience_s if at_most_s is None else at_most_s)
+        except queue.Empty:
+            if at_most_s is not None:
+                return None
+            raise ServiceError(f"{self._url}: neither answer nor time-out in {patience_s:g} s") from None
+
+    def _send(self, call: Call, pcm: npt.NDArray[np.int16], answers: queue.SimpleQueue[Answer]) -> Any:
         def on_answer(result: InferResult | None, error: InferenceServerException | None) -> None:
-            answers.put((number, result, error))
+            answers.put((call.number, result, error))
 
         return self._triton.async_infer(
             self._model,
             wire.window_input(pcm),
             on_answer,
             outputs=self._outputs,
-            client_timeout=self._deadline_s,
+            client_timeout=call.timeout_s,
+            timeout=round(call.timeout_s * 1e6),  # so that nothing is computed for who no longer waits
+            priority=self._priority,
         )
 
-    def _service_error(self, error: InferenceServerException) -> Exception:
+    def _service_error(self, error: InferenceServerException) -> StressError:
         return wire.service_error(error, url=self._url, model=self._model, deadline_s=self._deadline_s)

@@ -5,7 +5,7 @@ One window is one request: ``PCM`` INT16 [1, samples]. One row of ``LOGITS`` FP3
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ from voicestress.errors import (
     StressError,
     Unavailable,
 )
+
+Priority = Literal["live", "normal", "archive"]
+# Triton's levels, where the model's config has them; a model without them takes all alike.
+PRIORITIES: dict[Priority, int] = {"live": 1, "normal": 2, "archive": 3}
 
 # Triton answers UNAVAILABLE both when it is full and when it is going away; only the words differ.
 _FULL = ("exceeds maximum queue size", "request timeout expired")

@@ -1,4 +1,4 @@
-"""Named architectures with seeded random weights: for benchmarks, tests and the placeholder, never for scoring."""
+"""Named architectures with seeded random weights: for benchmarks and tests, never for scoring."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ ARCHITECTURES: dict[str, dict[str, object]] = {
     "wav2vec2-large": {**_LARGE, **_LAYER_NORM, "num_hidden_layers": 24},
     # audEERING's pruned wav2vec2-large-robust: 12 of the 24 layers.
     "wav2vec2-large-12": {**_LARGE, **_LAYER_NORM, "num_hidden_layers": 12},
-    # What model_repository/stress serves until there is a trained model small enough to be committed.
-    "placeholder": _TINY,
     # Small enough to test with, in both norm kinds.
     "tiny": _TINY,
     "tiny-layer-norm": {**_TINY, **_LAYER_NORM},

@@ -19,6 +19,7 @@ from voicestress import (
     InvalidAudio,
     NoSpeech,
     Overloaded,
+    RetryPolicy,
     ServiceError,
     StressClient,
     Unavailable,
@@ -28,7 +29,7 @@ from voicestress_audio import read_recording
 from voicestress_model.agreement import reference_logits
 from voicestress_triton import TritonServer
 
-from tests.conftest import BOASTING_MODEL, CROWDED_MODEL, NOT_A_STRESS_MODEL
+from tests.conftest import BOASTING_MODEL, CROWDED_MODEL, NOT_A_STRESS_MODEL, RANDOM_MODEL
 from tests.paths import JFK_WAV, MODEL_REPOSITORY
 
 
@@ -109,8 +110,8 @@ def test_windows_of_one_recording_are_sent_concurrently(server, client, speech):
 
 def test_a_model_with_random_weights_warns(server):
     with (
-        StressClient(server.url) as client,
-        pytest.warns(UntrainedModelWarning, match="placeholder-random-seed-0.*mean nothing"),
+        StressClient(server.url, model=RANDOM_MODEL) as client,
+        pytest.warns(UntrainedModelWarning, match="tiny-random-seed-0.*mean nothing"),
     ):
         report = client.analyze(JFK_WAV)
     assert report.model.weights == "random"
@@ -150,8 +151,7 @@ def test_a_server_that_never_answers_runs_into_the_deadline():
 
 def test_a_server_that_stops_answering_runs_into_the_deadline():
     with TritonServer(MODEL_REPOSITORY) as server, StressClient(server.url, deadline_s=1.0) as client:
-        with pytest.warns(UntrainedModelWarning):
-            client.analyze(JFK_WAV)
+        client.analyze(JFK_WAV)
         os.kill(server.pid, signal.SIGSTOP)
         try:
             with pytest.raises(DeadlineExceeded, match="no answer within 1 s"):
@@ -162,8 +162,7 @@ def test_a_server_that_stops_answering_runs_into_the_deadline():
 
 def test_a_server_that_dies_is_unavailable():
     with TritonServer(MODEL_REPOSITORY) as server, StressClient(server.url, deadline_s=10.0) as client:
-        with pytest.warns(UntrainedModelWarning):
-            client.analyze(JFK_WAV)
+        client.analyze(JFK_WAV)
         server.stop()
         with pytest.raises(Unavailable):
             client.analyze(JFK_WAV)
@@ -184,10 +183,22 @@ def test_a_model_that_is_no_stress_model_is_refused(server):
 
 def test_a_full_queue_is_overloaded_not_unavailable(server, speech):
     with (
-        StressClient(server.url, model=CROWDED_MODEL) as client,
+        StressClient(server.url, model=CROWDED_MODEL, retries=RetryPolicy(attempts=1)) as client,
         pytest.raises(Overloaded, match="queue of crowded is full"),
     ):
         client.analyze((np.tile(speech, 3), 16_000))
+
+
+def test_what_a_full_queue_turned_away_gets_through_later(server, client):
+    patient = RetryPolicy(attempts=30, first_delay_s=1.0)
+    with StressClient(server.url, model=CROWDED_MODEL, deadline_s=60.0, in_flight=2, retries=patient) as crowded:
+        report = crowded.analyze(JFK_WAV)
+    assert report.stress_level == pytest.approx(client.analyze(JFK_WAV).stress_level, abs=1e-3)
+
+
+def test_a_priority_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="live, normal, archive"):
+        StressClient("localhost:8001", priority="urgent")
 
 
 def test_a_model_that_breaks_its_own_contract_is_a_service_error(server, speech):

@@ -14,6 +14,7 @@ import pytest
 from voicestress.cli import main
 
 from tests.client.test_client import closed_port
+from tests.conftest import RANDOM_MODEL
 from tests.paths import JFK_WAV
 
 
@@ -48,7 +49,7 @@ def test_a_report_is_readable(analyze):
 
 
 def test_a_random_model_says_so_in_the_report(analyze):
-    code, out, _ = analyze(JFK_WAV, model="stress")
+    code, out, _ = analyze(JFK_WAV, model=RANDOM_MODEL)
     assert code == 0
     assert "this level means nothing" in out
 

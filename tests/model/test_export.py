@@ -166,10 +166,3 @@ def test_the_agreement_is_measured_from_the_shortest_to_the_longest_window():
     assert lengths[0] == contract.shortest_window_samples
     assert lengths[-1] == contract.longest_window_samples
     assert len(set(lengths)) == 5
-
-
-def test_the_shipped_model_says_it_is_a_placeholder():
-    contract = contract_of(MODEL_REPOSITORY / "stress")
-    assert contract.weights == "random"
-    assert "placeholder" in contract.checkpoint
-    assert sum(path.stat().st_size for path in MODEL_REPOSITORY.rglob("*") if path.is_file()) < 5e6

@@ -1,0 +1,96 @@
+"""Which windows of a recording are to be sent when: a few at once, failed ones again, each under one deadline.
+
+Like ``retry.py`` without clock, network and threads: whoever drives it tells the time, sends, and reports.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+from voicestress.errors import StressError
+from voicestress.retry import WORTH_RETRYING, RetryBudget, RetryPolicy, given_up
+
+
+@dataclass(frozen=True)
+class Call:
+    """Window ``number``, to be sent now and answered within ``timeout_s`` seconds."""
+
+    number: int
+    timeout_s: float
+
+
+class WindowSchedule:
+    """The calls for ``windows`` windows, at most ``in_flight`` of them unanswered at a time.
+
+    A window's deadline starts when it is first sent, and its retries share it.
+    """
+
+    def __init__(
+        self, windows: int, *, in_flight: int, deadline_s: float, policy: RetryPolicy, budget: RetryBudget
+    ) -> None:
+        self._windows, self._in_flight, self._deadline_s = windows, in_flight, deadline_s
+        self._policy, self._budget = policy, budget
+        self._fresh = 0  # number of the next window that was never sent
+        self._answered = 0
+        self._unanswered = 0
+        self._again: list[tuple[float, int]] = []  # when a failed window is due, and its number; a heap
+        self._first_sent_s: dict[int, float] = {}
+        self._failures: dict[int, int] = {}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every window was answered."""
+        return self._answered == self._windows
+
+    def next_call(self, now_s: float) -> Call | None:
+        """What to send at ``now_s``, if anything. Failed windows go first: their deadline runs."""
+        if self._unanswered >= self._in_flight:
+            return None
+        if self._again and self._again[0][0] <= now_s:
+            _, number = heapq.heappop(self._again)
+        elif self._fresh < self._windows:
+            number, self._fresh = self._fresh, self._fresh + 1
+            self._first_sent_s[number] = now_s
+        else:
+            return None
+        self._unanswered += 1
+        return Call(number, self._first_sent_s[number] + self._deadline_s - now_s)
+
+    def wait_s(self, now_s: float) -> float | None:
+        """Seconds until there may be something to send; None if only an answer can change that."""
+        if not self._again or self._unanswered >= self._in_flight:
+            return None
+        return max(0.0, self._again[0][0] - now_s)
+
+    def answer(self, number: int) -> None:
+        """A window was answered."""
+        self._budget.succeeded()
+        self._unanswered -= 1
+        self._answered += 1
+        del self._first_sent_s[number]
+
+    def fail(self, number: int, error: StressError, now_s: float) -> None:
+        """A window failed: it is sent again later, unless that is no use.
+
+        Raises:
+            StressError: ``error``, with what was tried.
+        """
+        self._unanswered -= 1
+        failures = self._failures[number] = self._failures.get(number, 0) + 1
+        within_budget = self._budget.failed()
+        delay_s = self._policy.delay_s(failures)
+        spent_s = now_s - self._first_sent_s[number]
+        if not isinstance(error, WORTH_RETRYING):
+            why = "another would end the same"
+        elif failures >= self._policy.attempts:
+            why = "no more are allowed"
+        elif not within_budget:
+            why = "too many requests failed lately, and retries would only add to the load"
+        elif spent_s + delay_s >= self._deadline_s:
+            why = f"the deadline of {self._deadline_s:g} s leaves no time for another"
+        else:
+            heapq.heappush(self._again, (now_s + delay_s, number))
+            return
+        what = f"window {number + 1} of {self._windows}"
+        raise given_up(error, what=what, attempts=failures, after_s=spent_s, why=why) from error

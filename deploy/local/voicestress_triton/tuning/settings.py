@@ -1,0 +1,91 @@
+"""What is tuned, and a model's config with other settings: text in, text out, through Triton's own message."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+from voicestress import StressContract, wire
+
+from voicestress_triton.errors import ModelRepositoryError
+
+_THREADS = "intra_op_thread_count"
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """One choice of settings: ``instances`` of the model with ``threads`` each, batches of up to ``max_batch_size``."""
+
+    instances: int
+    threads: int
+    max_batch_size: int
+    queue_delay_us: int = 0
+
+    def __str__(self) -> str:
+        delay = f", waiting {self.queue_delay_us / 1000:g} ms" if self.queue_delay_us else ""
+        return f"{self.instances} x {self.threads} threads, batches of {self.max_batch_size}{delay}"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """How much may wait: ``windows`` of each priority, each for at most ``longest_s`` seconds."""
+
+    windows: int
+    longest_s: float
+
+
+def grid(cores: int | None = None) -> Iterator[Setting]:
+    """The settings worth measuring on this many cores: all of them used, and none twice."""
+    cores = cores or len(os.sched_getaffinity(0))
+    for instances in sorted({1, 2, cores // 2, cores} & set(range(1, cores + 1))):
+        threads = cores // instances
+        for max_batch_size in (1, 2, 4, 8):
+            yield Setting(instances, threads, max_batch_size)
+        yield Setting(instances, threads, 8, queue_delay_us=2_000)
+
+
+def contract_of(config: str) -> StressContract:
+    """The contract stated in the text of a config.pbtxt.
+
+    Raises:
+        ModelRepositoryError: it is no model configuration.
+        ContractError: it is not that of a stress model.
+    """
+    message = _parsed(config)
+    return wire.read_contract(message, model=message.name or "the model")
+
+
+def config_with(
+    config: str, setting: Setting, *, queue: Queue | None = None, cached: bool = False, comments: Sequence[str] = ()
+) -> str:
+    """The text of ``config``, a config.pbtxt, with ``setting``, headed by ``comments``.
+
+    Raises:
+        ModelRepositoryError: it is no model configuration.
+    """
+    message = _parsed(config)
+    message.max_batch_size = setting.max_batch_size
+    for group in message.instance_group:
+        group.count = setting.instances
+    message.parameters[_THREADS].string_value = str(setting.threads)
+    batching = message.dynamic_batching
+    batching.max_queue_delay_microseconds = setting.queue_delay_us
+    if queue is not None:
+        batching.default_queue_policy.max_queue_size = queue.windows
+        batching.default_queue_policy.default_timeout_microseconds = round(queue.longest_s * 1e6)
+    if cached:
+        message.response_cache.enable = True
+    head = "".join(f"# {line}\n".replace("# \n", "#\n") for line in comments)
+    return head + str(text_format.MessageToString(message))
+
+
+def _parsed(config: str) -> model_config_pb2.ModelConfig:
+    message = model_config_pb2.ModelConfig()
+    try:
+        text_format.Parse(config, message)
+    except text_format.ParseError as error:
+        raise ModelRepositoryError(f"config.pbtxt can't be read ({error}). Export the model again.") from error
+    return message

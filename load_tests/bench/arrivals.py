@@ -1,0 +1,100 @@
+"""Requests to a server at given times, whatever it does with them: who waits for answers measures a gentler world.
+
+One window is one request. Latency counts from the moment a request was meant to be sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+from voicestress import DeadlineExceeded, Overloaded, wire
+from voicestress_model.agreement import Pcm
+
+Outcome = Literal["scored", "rejected", "late", "failed"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one request: ``meant_s`` and ``answered_s`` since the start, and the audio in it."""
+
+    meant_s: float
+    answered_s: float
+    audio_s: float
+    outcome: Outcome
+
+    @property
+    def latency_s(self) -> float:
+        """From when it was meant to be sent to its answer."""
+        return self.answered_s - self.meant_s
+
+
+def poisson_times(rate_hz: float, seconds: float, *, seed: int) -> list[float]:
+    """Times of a Poisson process of ``rate_hz`` from 0 to ``seconds``."""
+    generator = np.random.default_rng(seed)
+    times = np.cumsum(generator.exponential(1 / rate_hz, size=int(2 * rate_hz * seconds) + 50))
+    return [float(at) for at in times[times < seconds]]
+
+
+async def open_loop(
+    url: str, windows: Sequence[Pcm], times_s: Sequence[float], *, deadline_s: float, model: str = "stress"
+) -> list[Answer]:
+    """Send window after window (over and over) at ``times_s``; the answers in that order."""
+    async with InferenceServerClient(url) as triton:
+        start = time.perf_counter()
+
+        async def send(number: int, at_s: float) -> Answer:
+            await asyncio.sleep(max(0.0, at_s - (time.perf_counter() - start)))
+            pcm = windows[number % len(windows)]
+            outcome = await _ask(triton, url, model, pcm, deadline_s)
+            return Answer(at_s, time.perf_counter() - start, len(pcm) / 16_000, outcome)
+
+        return await asyncio.gather(*(send(number, at_s) for number, at_s in enumerate(times_s)))
+
+
+async def closed_loop(
+    url: str, windows: Sequence[Pcm], *, callers: int, seconds: float, deadline_s: float, model: str = "stress"
+) -> list[Answer]:
+    """``callers`` at once, each sending its next window when the last was answered, for ``seconds``."""
+    async with InferenceServerClient(url) as triton:
+        start = time.perf_counter()
+
+        async def call(first: int) -> list[Answer]:
+            answers, number = [], first
+            while (sent_s := time.perf_counter() - start) < seconds:
+                pcm = windows[number % len(windows)]
+                outcome = await _ask(triton, url, model, pcm, deadline_s)
+                answers.append(Answer(sent_s, time.perf_counter() - start, len(pcm) / 16_000, outcome))
+                number += callers
+            return answers
+
+        return [answer for answers in await asyncio.gather(*map(call, range(callers))) for answer in answers]
+
+
+def scored_per_s(answers: Sequence[Answer], *, from_s: float = 0.0, until_s: float) -> float:
+    """Audio-seconds scored a second, counting answers given between two times."""
+    scored = (a.audio_s for a in answers if a.outcome == "scored" and from_s <= a.answered_s < until_s)
+    return sum(scored) / (until_s - from_s)
+
+
+async def _ask(triton: InferenceServerClient, url: str, model: str, pcm: Pcm, deadline_s: float) -> Outcome:
+    try:
+        await triton.infer(
+            model,
+            wire.window_input(pcm),
+            outputs=wire.requested_output(),
+            client_timeout=deadline_s,
+            timeout=round(deadline_s * 1e6),
+        )
+    except InferenceServerException as error:
+        meant = wire.service_error(error, url=url, model=model, deadline_s=deadline_s)
+        if isinstance(meant, Overloaded):
+            return "rejected"
+        return "late" if isinstance(meant, DeadlineExceeded) else "failed"
+    return "scored"

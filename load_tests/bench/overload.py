@@ -1,0 +1,161 @@
+"""Three times as much work as the server can do: what it still completes, how it turns the rest away, how it recovers.
+
+capacity   callers that wait for their answers keep it busy
+calm       Poisson arrivals at a third of that
+flood      Poisson arrivals at three times that
+after      Poisson arrivals at a third again
+"""
+
+# ruff: noqa: T201
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from voicestress_triton import TritonServer
+
+from load_tests.bench.arrivals import Answer, closed_loop, open_loop, poisson_times, scored_per_s
+from load_tests.bench.workload import mixed_speech
+
+_SHARE_WANTED, _RECOVERY_S_WANTED = 0.9, 5.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What came of it; memory is the largest of all the server's processes together."""
+
+    capacity_audio_s_per_s: float
+    flood_audio_s_per_s: float
+    flood_share: float
+    asked: int
+    scored: int
+    rejected: int
+    neither: int
+    rejection_p50_s: float
+    rejection_p95_s: float
+    scored_p95_s: float
+    calm_p95_s: float
+    recovery_s: float
+    memory_calm_mb: float
+    memory_flood_mb: float
+
+
+def main() -> None:
+    """Measure and print; 1 unless everything wanted was reached."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("repository", type=Path, help="folder of the model stress")
+    parser.add_argument("--config", help="hardware variant, e.g. tuned")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each part (default: 30)")
+    parser.add_argument("--deadline-s", type=float, default=30.0, help="of each request (default: 30)")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    arguments = parser.parse_args()
+    with TritonServer(arguments.repository, model_config_name=arguments.config) as server:
+        found = measure(server, seconds=arguments.seconds, deadline_s=arguments.deadline_s)
+    for name, value in asdict(found).items():
+        print(f"{name:28}{value:10.2f}" if isinstance(value, float) else f"{name:28}{value:10d}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(asdict(found), indent=1))
+    reached = found.flood_share >= _SHARE_WANTED and found.recovery_s <= _RECOVERY_S_WANTED and not found.neither
+    print("reached" if reached else f"wanted: share {_SHARE_WANTED}, recovery {_RECOVERY_S_WANTED:g} s, neither 0")
+    raise SystemExit(0 if reached else 1)
+
+
+def measure(server: TritonServer, *, seconds: float, deadline_s: float) -> Figures:
+    """All parts against a running server."""
+    windows = mixed_speech(200, seed=1)
+    mean_s = float(np.mean([len(window) for window in windows])) / 16_000
+
+    def poisson(rate_audio_s: float, seed: int) -> list[Answer]:
+        times = poisson_times(rate_audio_s / mean_s, seconds, seed=seed)
+        return asyncio.run(open_loop(server.url, windows, times, deadline_s=deadline_s))
+
+    busy = closed_loop(server.url, windows, callers=32, seconds=seconds, deadline_s=deadline_s)
+    capacity = scored_per_s(asyncio.run(busy), from_s=seconds / 4, until_s=seconds)
+    with _Memory(server.pid) as memory:
+        calm = poisson(capacity / 3, seed=2)
+        memory_calm_mb = memory.largest_mb
+        flood = poisson(3 * capacity, seed=3)
+        after = poisson(capacity / 3, seed=4)
+    rejected = [answer.latency_s for answer in flood if answer.outcome == "rejected"]
+    scored = [answer.latency_s for answer in flood if answer.outcome == "scored"]
+    flood_rate = scored_per_s(flood, from_s=seconds / 4, until_s=seconds)
+    return Figures(
+        capacity_audio_s_per_s=capacity,
+        flood_audio_s_per_s=flood_rate,
+        flood_share=flood_rate / capacity,
+        asked=len(flood),
+        scored=len(scored),
+        rejected=len(rejected),
+        neither=len(flood) - len(scored) - len(rejected),
+        rejection_p50_s=_percentile(rejected, 50),
+        rejection_p95_s=_percentile(rejected, 95),
+        scored_p95_s=_percentile(scored, 95),
+        calm_p95_s=_percentile([answer.latency_s for answer in calm], 95),
+        recovery_s=recovery_s(calm, after),
+        memory_calm_mb=memory_calm_mb,
+        memory_flood_mb=memory.largest_mb,
+    )
+
+
+def recovery_s(calm: Sequence[Answer], after: Sequence[Answer]) -> float:
+    """When the last request was meant to be sent that was rejected or slower than any in calm, since the load fell."""
+    slowest_s = max(answer.latency_s for answer in calm)
+    late = [a.meant_s for a in after if a.outcome != "scored" or a.latency_s > slowest_s]
+    return max(late, default=0.0)
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    return float(np.percentile(values, share)) if len(values) else float("nan")
+
+
+class _Memory:
+    """Watches the resident memory of a process and its children."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._over, self.largest_mb = pid, threading.Event(), 0.0
+        self._watch = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> _Memory:
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watch.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.2):
+            self.largest_mb = max(self.largest_mb, memory_mb(self._pid))
+
+
+def memory_mb(pid: int) -> float:
+    """Proportional set size of a process and all its descendants, in MB: shared pages count once."""
+    total_kb = 0
+    for process in _family(pid):
+        try:
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        except (OSError, ProcessLookupError):  # it is gone
+            continue
+        total_kb += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total_kb / 1000
+
+
+def _family(pid: int) -> list[int]:
+    family = [pid]
+    for member in family:
+        for task in Path(f"/proc/{member}/task").glob("*/children"):
+            try:
+                family += [int(child) for child in task.read_text().split()]
+            except OSError:
+                continue
+    return family
+
+
+if __name__ == "__main__":
+    main()

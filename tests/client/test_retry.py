@@ -1,0 +1,137 @@
+"""Failed requests are made again where that helps, within a budget and under one deadline; else it is said why not."""
+
+from __future__ import annotations
+
+import pytest
+from voicestress import ContractError, DeadlineExceeded, Overloaded, RetryPolicy, ServiceError, Unavailable
+from voicestress.retry import RetryBudget
+from voicestress.schedule import WindowSchedule
+
+FULL = Overloaded("here:8001: the queue of stress is full")
+
+
+def schedule(windows=1, *, in_flight=2, deadline_s=30.0, budget=None, **policy):
+    return WindowSchedule(
+        windows,
+        in_flight=in_flight,
+        deadline_s=deadline_s,
+        policy=RetryPolicy(**policy),
+        budget=budget or RetryBudget(),
+    )
+
+
+def send_all(plan, now_s):
+    calls = []
+    while (call := plan.next_call(now_s)) is not None:
+        calls.append(call)
+    return calls
+
+
+def test_only_so_many_windows_are_in_flight_and_every_one_is_sent_once():
+    plan, sent = schedule(5, in_flight=2), []
+    while not plan.is_done:
+        calls = send_all(plan, 0.0)
+        assert len(calls) == (2 if not sent else 1)
+        sent += [call.number for call in calls]
+        if sent[-1] == 4 and len(sent) == 5:
+            for number in (sent[-2], sent[-1]):
+                plan.answer(number)
+        else:
+            plan.answer(sent[len(sent) - 2])
+    assert sent == [0, 1, 2, 3, 4]
+
+
+def test_delays_are_drawn_from_nothing_to_a_bound_that_doubles():
+    policy = RetryPolicy(first_delay_s=0.1, longest_delay_s=1.0)
+    for failures, bound in [(1, 0.1), (2, 0.2), (4, 0.8), (5, 1.0), (50, 1.0)]:
+        drawn = [policy.delay_s(failures) for _ in range(400)]
+        assert 0 <= min(drawn) < 0.2 * bound
+        assert 0.8 * bound < max(drawn) <= bound
+
+
+@pytest.mark.parametrize("error", [FULL, Unavailable("nothing answers")])
+def test_a_window_that_found_the_server_full_or_away_is_sent_again_after_a_delay(error):
+    plan = schedule(first_delay_s=0.1)
+    assert send_all(plan, 10.0)[0].timeout_s == 30
+    plan.fail(0, error, 10.5)
+    wait_s = plan.wait_s(10.5)
+    assert 0 <= wait_s <= 0.1
+    (again,) = send_all(plan, 10.5 + wait_s)
+    assert again.number == 0
+    assert again.timeout_s == pytest.approx(30 - 0.5 - wait_s)  # one deadline for all attempts
+    plan.answer(0)
+    assert plan.is_done
+
+
+def test_other_windows_go_on_while_one_waits():
+    plan = schedule(3, in_flight=2, first_delay_s=5.0, longest_delay_s=5.0)
+    send_all(plan, 0.0)
+    plan.fail(0, FULL, 0.0)
+    assert [call.number for call in send_all(plan, 0.0)] == [2]
+    assert plan.wait_s(0.0) is None  # no room: only an answer changes anything
+    plan.answer(1)
+    assert plan.wait_s(0.0) > 0
+
+
+@pytest.mark.parametrize(
+    "error", [DeadlineExceeded("late"), ContractError("no model"), ServiceError("the model failed")]
+)
+def test_what_would_fail_again_is_not_tried_again(error):
+    plan = schedule()
+    send_all(plan, 0.0)
+    with pytest.raises(type(error), match=str(error)):
+        plan.fail(0, error, 0.1)
+
+
+def test_who_gives_up_says_what_was_tried():
+    plan, now_s = schedule(3, in_flight=1, attempts=3), 0.0
+    for attempt in range(3):
+        now_s += plan.wait_s(now_s) or 0.0
+        send_all(plan, now_s)
+        if attempt < 2:
+            plan.fail(0, FULL, now_s)
+    with pytest.raises(Overloaded, match=r"; gave up window 1 of 3 after 3 attempts in \d\.\d s: no more are allowed"):
+        plan.fail(0, FULL, now_s)
+
+
+def test_no_retry_outlives_the_deadline():
+    plan = schedule(deadline_s=1.0)
+    send_all(plan, 0.0)
+    plan.fail(0, FULL, 0.0)
+    send_all(plan, 0.9)
+    with pytest.raises(Overloaded, match="the deadline of 1 s leaves no time"):
+        plan.fail(0, FULL, 1.0)
+
+
+def test_a_budget_ends_retries_when_most_requests_fail_and_comes_back_with_successes():
+    budget = RetryBudget()
+    assert sum(budget.failed() for _ in range(200)) == 49
+    plan = schedule(budget=budget)
+    send_all(plan, 0.0)
+    with pytest.raises(Overloaded, match="the queue of stress is full"):  # at the first failure
+        plan.fail(0, FULL, 0.0)
+    for _ in range(2000):
+        budget.succeeded()
+    assert budget.failed()
+
+
+def test_a_few_failures_among_many_successes_are_always_retried():
+    budget = RetryBudget()
+    for _ in range(500):
+        assert budget.failed()
+        for _ in range(10):
+            budget.succeeded()
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"attempts": 0},
+        {"first_delay_s": 0.0},
+        {"first_delay_s": 4.0, "longest_delay_s": 3.0},
+        {"longest_delay_s": float("nan")},
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(policy):
+    with pytest.raises(ValueError, match=r"attempts|first_delay_s"):
+        RetryPolicy(**policy)

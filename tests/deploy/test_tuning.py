@@ -1,0 +1,93 @@
+"""Settings that fit the machine: what is measured, what is chosen, and the variant that is written and served."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from voicestress import StressClient
+from voicestress_triton import ModelRepositoryError, TritonServer
+from voicestress_triton.tuning.measure import Speed
+from voicestress_triton.tuning.settings import Queue, Setting, config_with, contract_of, grid
+from voicestress_triton.tuning.tune import best, measure_all, queue_for, read_config, table
+
+from tests.paths import JFK_WAV, MODEL_REPOSITORY
+
+CONFIG = (MODEL_REPOSITORY / "stress" / "config.pbtxt").read_text()
+ONE, TWO = Setting(1, 2, 4), Setting(2, 1, 4)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 8, 64])
+def test_every_setting_uses_the_cores_and_none_is_measured_twice(cores):
+    settings = list(grid(cores))
+    assert len(settings) == len(set(settings)) <= 20
+    assert all(cores / 2 < setting.instances * setting.threads <= cores for setting in settings)
+    assert {setting.max_batch_size for setting in settings} == {1, 2, 4, 8}
+
+
+def test_a_variant_is_the_model_s_config_with_other_settings():
+    text = config_with(CONFIG, Setting(2, 3, 5, 700), queue=Queue(17, 2.5), cached=True, comments=["why", "", "so"])
+    assert text.startswith("# why\n#\n# so\n")
+    assert contract_of(text) == contract_of(CONFIG)
+    for line in (
+        "max_batch_size: 5",
+        "count: 2",
+        "max_queue_delay_microseconds: 700",
+        "max_queue_size: 17",
+        "default_timeout_microseconds: 2500000",
+        "allow_ragged_batch: true",
+    ):
+        assert line in text
+    assert 'key: "intra_op_thread_count"' in text
+    assert "response_cache {\n  enable: true" in text
+    assert "response_cache" not in config_with(CONFIG, ONE)
+
+
+def test_what_is_no_config_is_refused(tmp_path):
+    with pytest.raises(ModelRepositoryError, match="can't be read"):
+        config_with("max_batch_size: eight", ONE)
+    with pytest.raises(ModelRepositoryError, match="no such file"):
+        read_config(tmp_path)
+
+
+def speeds(*pairs):
+    return [Speed(*pair) for pair in pairs]
+
+
+def test_the_fastest_is_chosen_and_among_equals_the_one_that_answers_soonest():
+    assert best({ONE: speeds((100, 0.2), (90, 0.2), (300, 0.2)), TWO: speeds((80, 0.1), (80, 0.1), (80, 0.1))}) == ONE
+    assert best({ONE: speeds((100, 0.2)), TWO: speeds((98, 0.1))}) == TWO
+
+
+def test_the_queue_holds_what_is_scored_in_the_longest_wait():
+    queue = queue_for(speeds((450, 0.1)), contract_of(CONFIG), 2.0)
+    assert queue.longest_s == 2.0
+    assert 150 < queue.windows < 260  # windows of 1 to 8 s
+    assert queue_for(speeds((1, 1)), contract_of(CONFIG), 2.0).windows == 8  # a batch must be able to wait
+
+
+def test_the_table_is_best_first_and_marks_what_was_chosen():
+    lines = table({ONE: speeds((10, 0.2)), TWO: speeds((20, 0.1))}, TWO)
+    assert lines[1].endswith("2 x 1 threads, batches of 4  <- chosen")
+    assert lines[2].endswith("1 x 2 threads, batches of 4")
+
+
+def test_settings_are_measured_on_a_real_server_and_the_variant_is_served(repository, tmp_path):
+    shutil.copytree(repository / "group_norm", tmp_path / "group_norm")
+    said = []
+    measured = measure_all(
+        tmp_path / "group_norm", [ONE, TWO], rounds=1, seconds=1.5, on_measured=lambda *what: said.append(what)
+    )
+    assert [setting for setting, _ in said] == [ONE, TWO]
+    for (speed,) in measured.values():
+        assert speed.audio_s_per_s > 10
+        assert 0.001 < speed.latency_s < 1
+    variants = tmp_path / "group_norm" / "configs"
+    variants.mkdir()
+    config = read_config(tmp_path / "group_norm")
+    (variants / "tuned.pbtxt").write_text(config_with(config, best(measured), queue=Queue(8, 2.0), comments=["x"]))
+    with (
+        TritonServer(tmp_path, model_config_name="tuned") as server,
+        StressClient(server.url, model="group_norm") as client,
+    ):
+        assert client.analyze(JFK_WAV).windows
