@@ -1,14 +1,19 @@
-"""Small checkpoints with the true architectures, whose logits are large enough for 1e-5 to mean something."""
+"""Small checkpoints with the true architectures, whose logits are large enough for 1e-5 to mean something; a corpus."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import dataclasses
+import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from voicestress_model.architectures import random_checkpoint
 from voicestress_model.checkpoints import StressCheckpoint
+from voicestress_model.corpora import Corpus, command, read_corpus
 
 RNG_SEED = 20_260
 
@@ -37,3 +42,28 @@ def group_norm_checkpoint() -> StressCheckpoint:
 
 def noise(samples: int, *, seed: int = 0, peak: float = 3000.0) -> np.ndarray:
     return np.clip(np.random.default_rng(seed).normal(scale=peak / 3, size=samples), -32768, 32767).astype(np.int16)
+
+
+def run_corpus(*words: object) -> int:
+    """``voicestress corpus`` with ``words``."""
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.fixture(scope="session")
+def small_corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The synthetic corpus in its small size, seed 0, made by the command with two processes; ``said.txt`` holds what
+    the command printed.
+    """
+    folder = tmp_path_factory.mktemp("synthetic") / "small"
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert run_corpus("synthesize", "--out", folder, "--size", "small", "--workers", 2) == 0
+    (folder / "said.txt").write_text(said.getvalue())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_corpus(small_corpus_folder: Path) -> Corpus:
+    return read_corpus(small_corpus_folder / "manifest.csv")

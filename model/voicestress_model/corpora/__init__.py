@@ -2,6 +2,7 @@
 
 from voicestress_model.corpora.corpus import Corpus, Utterance, read_corpus
 from voicestress_model.corpora.errors import CorpusError
+from voicestress_model.corpora.manifest import write_manifest
 from voicestress_model.corpora.recordings import Rejected, check_recordings
 from voicestress_model.corpora.splits import split_by_speaker
 
@@ -13,4 +14,5 @@ __all__ = [
     "check_recordings",
     "read_corpus",
     "split_by_speaker",
+    "write_manifest",
 ]

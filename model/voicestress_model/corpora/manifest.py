@@ -7,6 +7,7 @@ they are: a manifest says what its recordings are, so nothing is mapped or dropp
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -38,6 +39,18 @@ def read(path: Path) -> Corpus:
     utterances = tuple(_utterance(path, name, values) for name, values in rows)
     _check_paths(path, utterances, [name for name, _ in rows])
     return Corpus(path.stem, label_order({utterance.label for utterance in utterances}), utterances)
+
+
+def write_manifest(corpus: Corpus, path: Path) -> None:
+    """Write ``corpus`` as a CSV manifest that ``read`` gives back; its paths are relative to ``path``'s folder."""
+    details = dict.fromkeys(name for utterance in corpus.utterances for name in utterance.details)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*REQUIRED, *_OPTIONAL, *details], lineterminator="\n")
+        writer.writeheader()
+        for utterance in corpus.utterances:
+            row = {name: getattr(utterance, name) for name in ("label", "speaker", *_OPTIONAL)}
+            where = os.path.relpath(utterance.path, path.parent)
+            writer.writerow({**row, "path": where, **utterance.details})
 
 
 def _csv_rows(path: Path) -> Iterator[_Row]:

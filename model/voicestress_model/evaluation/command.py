@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", nargs="+", default=[], metavar="NAME", help="tiers (default: all but train)")
     parser.add_argument("--url", metavar="HOST:PORT", help="evaluate the model on this server (gRPC)")
     parser.add_argument("--model", default="stress", help="its name there (default: stress)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for report.json and report.html")
+    parser.add_argument("--out", type=Path, required=True, help="folder for report.json, report.html and pictures")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything drawn (default: 0)")
     parser.add_argument(
         "--robustness-utterances",

@@ -1,4 +1,4 @@
-"""What an evaluation leaves on disk: ``report.json`` for programs, ``report.html`` for people."""
+"""What an evaluation leaves on disk: ``report.json`` for programs, ``report.html`` and its pictures for people."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any
 from voicestress_model.evaluation import words
 from voicestress_model.evaluation.evaluation import Evaluation
 from voicestress_model.evaluation.page import render_page
+from voicestress_model.evaluation.pictures import write_pictures
 
 
 def write_report(evaluation: Evaluation, folder: Path, *, command: str) -> None:
-    """Write ``report.json`` and ``report.html`` to ``folder``; ``command`` is what made them."""
+    """Write ``report.json``, ``report.html`` and ``pictures/*.svg`` to ``folder``; ``command`` is what made them."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = json.dumps(as_json(evaluation, command), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "report.json").write_text(figures + "\n", encoding="utf-8")
     (folder / "report.html").write_text(render_page(evaluation, command), encoding="utf-8")
+    write_pictures(evaluation, folder / "pictures")
 
 
 def as_json(evaluation: Evaluation, command: str) -> dict[str, Any]:

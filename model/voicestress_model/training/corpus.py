@@ -11,7 +11,7 @@ from voicestress_model.training.errors import TrainingError
 from voicestress_model.training.settings import CorpusSettings
 
 
-def training_corpus(settings: CorpusSettings, *, seed: int) -> Corpus:
+def split_corpus(settings: CorpusSettings, *, seed: int) -> Corpus:
     """The corpus, with the splits "train" and "dev".
 
     Raises:
@@ -28,12 +28,10 @@ def training_corpus(settings: CorpusSettings, *, seed: int) -> Corpus:
         corpus = dataclasses.replace(corpus, labels=settings.labels)
     if not corpus.splits:
         corpus = split_by_speaker(corpus, dev_share=settings.dev_share, test_share=settings.test_share, seed=seed)
-    if settings.shuffle_labels:
-        corpus = _with_shuffled_labels(corpus, seed)
     return corpus
 
 
-def _with_shuffled_labels(corpus: Corpus, seed: int) -> Corpus:
+def with_shuffled_labels(corpus: Corpus, *, seed: int) -> Corpus:
     """Every split keeps its labels, but each recording gets another one's."""
     rng = np.random.default_rng([seed, 1])
     shuffled: list[Utterance] = []

@@ -16,10 +16,10 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm.auto import tqdm
 
 from voicestress_model.checkpoints import StressCheckpoint
-from voicestress_model.corpora import Corpus
+from voicestress_model.corpora import Corpus, write_manifest
 from voicestress_model.training import progress as kept
 from voicestress_model.training.clips import decode, write_atomically
-from voicestress_model.training.corpus import training_corpus
+from voicestress_model.training.corpus import split_corpus, with_shuffled_labels
 from voicestress_model.training.detectors import detector_to_train
 from voicestress_model.training.errors import TrainingError
 from voicestress_model.training.learner import Learner, accelerator_for
@@ -39,7 +39,8 @@ def train(
     """Train as ``settings`` say, write the checkpoint to ``settings.out``, and return the run's record.
 
     The folder gets a Hugging Face checkpoint with the best epoch's weights and their temperature
-    (``stress_temperature`` in config.json), ``training.json`` with the record, and ``tensorboard/``. A run that was
+    (``stress_temperature`` in config.json), ``training.json`` with the record, ``corpus.csv`` with the recordings and
+    their splits, to evaluate with, and ``tensorboard/``. A run that was
     stopped goes on from its last saved step. ``report`` is told how it goes, a line at a time.
 
     Raises:
@@ -51,7 +52,8 @@ def train(
     accelerator = accelerator_for(settings.precision)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    corpus = training_corpus(settings.corpus, seed=settings.seed)
+    split = split_corpus(settings.corpus, seed=settings.seed)
+    corpus = with_shuffled_labels(split, seed=settings.seed) if settings.corpus.shuffle_labels else split
     _check_class_weights(corpus, settings)
     targets = detail_targets(corpus, settings.auxiliary.details)
     detector, normalize = detector_to_train(settings.model, corpus.labels, seed=settings.seed)
@@ -103,6 +105,7 @@ def train(
     if main:
         trained.config.stress_temperature = temperature
         StressCheckpoint(trained.cpu(), normalize, settings.out.name, "trained").save(settings.out)
+        write_manifest(split, settings.out / "corpus.csv")
         write_atomically(settings.out / RECORD_NAME, json.dumps(record, indent=1).encode())
         shutil.rmtree(folder)
         _summarise(record, settings.out, say)
@@ -118,6 +121,7 @@ def _summarise(record: dict[str, Any], out: Path, say: Callable[[str], object]) 
         f"{out}: dev UAR {record['dev_uar']:.3f} after epoch {record['best_epoch']} of {len(record['epochs'])}, "
         f"temperature {record['temperature']:.2f}, {record['wall_s'] / 60:.1f} minutes"
     )
+    say(f"evaluate it with: voicestress evaluate {out} {out / 'corpus.csv'} --out {out / 'evaluation'}")
     say(f"export it with: voicestress export {out} --out model_repository/stress")
 
 

@@ -1,17 +1,13 @@
-"""Small recordings, small datasets in their true layouts, and one small synthetic corpus."""
+"""Small recordings and manifests of them."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from voicestress_model.corpora import Corpus, command, read_corpus
 
 MakeManifest = Callable[..., Path]
 
@@ -38,28 +34,3 @@ def make_manifest(tmp_path: Path) -> MakeManifest:
         return manifest
 
     return make
-
-
-def run_corpus(*words: object) -> int:
-    """``voicestress corpus`` with ``words``."""
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return command.run(parser.parse_args([str(word) for word in words]))
-
-
-@pytest.fixture(scope="session")
-def small_corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The synthetic corpus in its small size, seed 0, made by the command with two processes; ``said.txt`` holds what
-    the command printed.
-    """
-    folder = tmp_path_factory.mktemp("synthetic") / "small"
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        assert run_corpus("synthesize", "--out", folder, "--size", "small", "--workers", 2) == 0
-    (folder / "said.txt").write_text(said.getvalue())
-    return folder
-
-
-@pytest.fixture(scope="session")
-def small_corpus(small_corpus_folder: Path) -> Corpus:
-    return read_corpus(small_corpus_folder / "manifest.csv")

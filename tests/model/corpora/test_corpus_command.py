@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.corpora.conftest import run_corpus
+from tests.model.conftest import run_corpus
 
 ROWS = ["a.wav,neutral,ann", "b.wav,sad,bob", "c.wav,anxious,ann", "d.wav,sad,cai"]
 

@@ -16,7 +16,7 @@ from voicestress_model.corpora.synthetic import EngineError, missing_commands, s
 from voicestress_model.corpora.synthetic.cast import cast
 from voicestress_model.corpora.synthetic.engines import require_engines, speak
 from voicestress_model.corpora.synthetic.plan import plan
-from voicestress_model.corpora.synthetic.sentences import HELD_OUT_SENTENCES, TRAINING_SENTENCES
+from voicestress_model.corpora.synthetic.sentences import DEVELOPMENT_SENTENCES, HELD_OUT_SENTENCES, TRAINING_SENTENCES
 from voicestress_model.corpora.synthetic.synthesis import make, recording_count
 
 TIERS = ("unseen_sentences", "unseen_voices", "unseen_engine", "unseen_manipulator")
@@ -83,14 +83,17 @@ def test_held_out_tiers_hold_out_what_they_say():
     for tier in TIERS:
         assert not heard[tier]["sentence"] & train["sentence"]
         assert (not heard[tier]["voice"] & train["voice"]) == (tier != "unseen_sentences")
+    held_out = set().union(*(heard[tier]["sentence"] for tier in TIERS))
+    assert not heard["dev"]["sentence"] & (train["sentence"] | held_out)
     assert not heard["dev"]["voice"] & (train["voice"] | heard["unseen_voices"]["voice"])
     assert not heard["unseen_engine"]["engine"] & (train["engine"] | heard["dev"]["engine"])
     assert not heard["unseen_manipulator"]["manipulator"] & train["manipulator"]
 
 
 def test_sentences_are_all_different():
-    sentences = TRAINING_SENTENCES + HELD_OUT_SENTENCES
-    assert len(set(sentences)) == len(sentences)
+    sentences = TRAINING_SENTENCES + DEVELOPMENT_SENTENCES + HELD_OUT_SENTENCES
+    assert len({sentence.lower() for sentence in sentences}) == len(sentences)
+    assert all(2 <= len(sentence.split()) <= 18 for sentence in sentences)
 
 
 def test_no_two_voices_of_the_cast_sound_the_same():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 from voicestress import Unavailable
@@ -13,6 +14,7 @@ from voicestress_model.errors import CheckpointError, ExportError
 from voicestress_model.evaluation import EvaluationError
 from voicestress_model.evaluation.words import DEFINITIONS, HOW_TO_READ, WHAT_IT_IS_NOT
 
+from tests.conftest import RANDOM_MODEL
 from tests.model.evaluation.conftest import CLIPS_EACH, LABELS, SPEAKERS, evaluate_command, write_manifest
 
 TIERS = ("dev", "unseen_voices")
@@ -162,6 +164,17 @@ def test_every_picture_is_there_with_words_and_colours_of_the_page(page):
     assert "var(--ink)" in drawings
 
 
+def test_the_pictures_are_files_too_with_colours_of_their_own(made):
+    pictures = {path.stem: path.read_text() for path in (made / "pictures").iterdir()}
+    kinds = ("confusion", "levels", "reliability")
+    assert set(pictures) == {"overview", "robustness", *(f"{tier}-{kind}" for tier in TIERS for kind in kinds)}
+    for svg in pictures.values():
+        ElementTree.fromstring(svg)
+        defined = set(re.findall(r"--([\w-]+):", svg))
+        assert set(re.findall(r"var\(--([\w-]+)\)", svg)) <= defined
+        assert "prefers-color-scheme: dark" in svg
+
+
 def test_the_page_owns_up_to_what_its_figures_do_not_say(page):
     assert "The speech is synthetic" in page
     assert "only 2 speakers" in page
@@ -192,7 +205,19 @@ def test_a_server_with_another_model_does_not_agree(server, checkpoint_folder, m
 
 
 def test_a_server_alone_is_enough_and_random_weights_are_said_to_be_random(server, manifest, tmp_path):
-    argv = [manifest, "--url", server.url, "--robustness-utterances", 0, "--split", "dev", "--out", tmp_path]
+    argv = [
+        manifest,
+        "--url",
+        server.url,
+        "--model",
+        RANDOM_MODEL,
+        "--robustness-utterances",
+        0,
+        "--split",
+        "dev",
+        "--out",
+        tmp_path,
+    ]
     assert evaluate_command(*argv) == 0
     assert "Nobody trained this model" in (tmp_path / "report.html").read_text()
 

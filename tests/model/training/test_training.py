@@ -19,9 +19,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from voicestress_model.agreement import reference_logits
 from voicestress_model.checkpoints import load_checkpoint
-from voicestress_model.corpora import CorpusError
+from voicestress_model.corpora import CorpusError, read_corpus
 from voicestress_model.training import TrainingError, TrainingSettings, command, read_settings, train
-from voicestress_model.training.corpus import training_corpus
+from voicestress_model.training.corpus import split_corpus, with_shuffled_labels
 from voicestress_model.training.detectors import detector_to_train
 
 from tests.model.training.conftest import LONG
@@ -94,6 +94,7 @@ def test_tensorboard_gets_the_losses_and_the_development_scores(finished):
 def test_nothing_but_the_checkpoint_and_its_records_is_left(finished):
     assert sorted(path.name for path in finished.iterdir()) == [
         "config.json",
+        "corpus.csv",
         "model.safetensors",
         "preprocessor_config.json",
         "tensorboard",
@@ -215,16 +216,31 @@ def test_a_corpus_without_splits_is_split_by_speaker(tmp_path):
     manifest = write_corpus(tmp_path / "corpus", split=False)
     out = run(manifest, tmp_path / "out", epochs=1, corpus={"dev_share": 0.2, "test_share": 0.2})
     assert out["corpus"]["train"]["recordings"] + out["corpus"]["dev"]["recordings"] < 60
+    # What was held out can be found again, to evaluate on.
+    written = read_corpus(tmp_path / "out" / "corpus.csv")
+    assert written.splits == ("train", "dev", "test")
+    assert len(written.split("train")) == out["corpus"]["train"]["recordings"]
+    assert {u.path.resolve() for u in written.utterances} == {
+        u.path.resolve() for u in read_corpus(manifest).utterances
+    }
+
+
+def test_a_run_on_shuffled_labels_leaves_the_true_ones_to_evaluate_on(corpus, tmp_path):
+    run(corpus, tmp_path / "out", epochs=1, corpus={"shuffle_labels": True})
+    truth = {row["path"]: row["label"] for row in read_manifest(corpus)}
+    written = read_corpus(tmp_path / "out" / "corpus.csv").utterances
+    assert {utterance.path.name: utterance.label for utterance in written} == truth
 
 
 def test_shuffled_labels_are_all_there_and_on_other_recordings(corpus, tmp_path):
-    settings = TrainingSettings.model_validate(settings_of(corpus, tmp_path, corpus={"shuffle_labels": True})).corpus
-    shuffled = training_corpus(settings, seed=0)
-    truth = {row["path"]: row["label"] for row in read_manifest(corpus)}
+    settings = TrainingSettings.model_validate(settings_of(corpus, tmp_path)).corpus
+    true = split_corpus(settings, seed=0)
+    shuffled = with_shuffled_labels(true, seed=0)
+    truth = {utterance.path: utterance.label for utterance in true.utterances}
     assert sorted(u.label for u in shuffled.split("train")) == sorted(["neutral", "sad", "anxious"] * 12)
-    same = [truth[utterance.path.name] == utterance.label for utterance in shuffled.utterances]
+    same = [truth[utterance.path] == utterance.label for utterance in shuffled.utterances]
     assert 0.1 < np.mean(same) < 0.6
-    assert training_corpus(settings, seed=0) == shuffled != training_corpus(settings, seed=1)
+    assert with_shuffled_labels(true, seed=0) == shuffled != with_shuffled_labels(true, seed=1)
 
 
 def change_rows(change):

@@ -3,7 +3,8 @@
 Every class says every sentence with every speaker that says it at all, so neither gives the class away. The held-out
 splits build on each other: "unseen_sentences" are new sentences by known voices; "unseen_voices" new sentences by new
 voices; "unseen_engine" the same with an engine training never heard; "unseen_manipulator" that engine's voices made
-sad or anxious with another method. "dev" has voices of its own and the training sentences.
+sad or anxious with another method. "dev" has voices and sentences of its own: what it is used to choose has to hold for
+both.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import numpy as np
 from voicestress_model.corpora.corpus import ARTICLE_LABELS, UNSEEN_SENTENCES
 from voicestress_model.corpora.errors import CorpusError
 from voicestress_model.corpora.synthetic.cast import Speaker, cast
-from voicestress_model.corpora.synthetic.sentences import HELD_OUT_SENTENCES, TRAINING_SENTENCES
+from voicestress_model.corpora.synthetic.sentences import DEVELOPMENT_SENTENCES, HELD_OUT_SENTENCES, TRAINING_SENTENCES
 
 WORLD, PSOLA = "world", "psola"
 # Sentences a worker is given at once: festival says them in one start, and the progress bar moves every few seconds.
 _AT_ONCE = 12
+_SAID = {"train": ("training", TRAINING_SENTENCES), "dev": ("development", DEVELOPMENT_SENTENCES)}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ SIZES = MappingProxyType(
             "unseen_engine": Part(2, 1),
         },
         "demo": {
-            "train": Part(54, 25),
+            "train": Part(54, 36),
             "dev": Part(8, 14),
             "unseen_sentences": Part(54, 2),
             "unseen_voices": Part(13, 10),
@@ -80,12 +82,11 @@ def plan(size: str, seed: int) -> list[Task]:
         # Known voices: as many as are asked for of those that train.
         known = speakers["train"][: SIZES[size]["train"].speakers]
         chosen = (known if split == UNSEEN_SENTENCES else speakers[split])[: part.speakers]
-        texts = TRAINING_SENTENCES if split in {"train", "dev"} else HELD_OUT_SENTENCES
-        prefix = "training" if split in {"train", "dev"} else "held-out"
+        prefix, texts = _SAID.get(split, ("held-out", HELD_OUT_SENTENCES))
         renderings = [(split, WORLD)] + ([("unseen_manipulator", PSOLA)] if split == "unseen_engine" else [])
         for number, speaker in enumerate(chosen):
             numbers = _dealt(len(texts), part.sentences, number, np.random.default_rng([seed, *split.encode()]))
-            said = [(f"{prefix}-{n + 1:02d}", texts[n]) for n in numbers]
+            said = [(f"{prefix}-{n + 1:03d}", texts[n]) for n in numbers]
             tasks += [
                 Task(speaker, tuple(said[start : start + _AT_ONCE]), tuple(renderings))
                 for start in range(0, len(said), _AT_ONCE)
