@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -90,11 +91,18 @@ def _temperature(checkpoint: StressCheckpoint) -> float:
     return float(stored)
 
 
-def export_model(checkpoint: StressCheckpoint, contract: StressContract, folder: Path) -> float:
+def export_model(
+    checkpoint: StressCheckpoint,
+    contract: StressContract,
+    folder: Path,
+    *,
+    rewrite: Callable[[Path], object] | None = None,
+) -> float:
     """Write ``folder/config.pbtxt`` and ``folder/1/model.onnx``, named after the folder, replacing what stood there.
 
     Nothing is written unless ONNX Runtime, on a batch of mixed lengths, is within 1e-4 of Hugging Face run on each
-    window alone. Returns the largest difference between the logits.
+    window alone. Returns the largest difference between the logits. ``rewrite`` then changes the graph at the path it
+    is given into what is written, e.g. ``quantise``, unless it raises.
 
     Raises:
         ExportError: they differ by more, or the folder can't take the model.
@@ -117,6 +125,8 @@ def export_model(checkpoint: StressCheckpoint, contract: StressContract, folder:
                 f"{checkpoint.name}: ONNX Runtime and Hugging Face disagree by {difference:.1e} in the logits, "
                 f"{LARGEST_DISAGREEMENT:.0e} allowed; nothing was written"
             )
+        if rewrite is not None:
+            rewrite(path)
         (folder / _VERSION).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / _VERSION / ".model.onnx")
     (folder / _VERSION / ".model.onnx").replace(folder / _VERSION / "model.onnx")
