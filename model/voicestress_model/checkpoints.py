@@ -7,6 +7,8 @@ confident scores from a random head, so here every missing or unexpected weight 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -14,6 +16,7 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, Wav2Vec2Model
+from transformers.utils import logging
 
 from voicestress_model.detector import ARTICLE_LABELS, StressDetector, stress_config
 from voicestress_model.errors import CheckpointError
@@ -49,7 +52,8 @@ class StressCheckpoint:
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint to ``folder`` in Hugging Face's layout; ``load_checkpoint`` reads it back."""
-        self.detector.save_pretrained(folder)
+        with _without_bars():
+            self.detector.save_pretrained(folder)
         Wav2Vec2FeatureExtractor(do_normalize=self.normalize).save_pretrained(folder)
 
 
@@ -185,19 +189,32 @@ def _load_strictly(
 
 def _load(kind: Any, path_or_id: str, config: Wav2Vec2Config, **options: Any) -> tuple[Any, dict[str, set[str]]]:
     try:
-        model, info = kind.from_pretrained(
-            path_or_id,
-            config=config,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            **options,
-        )
+        with _without_bars():
+            model, info = kind.from_pretrained(
+                path_or_id,
+                config=config,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                **options,
+            )
     except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
         raise CheckpointError(f"{path_or_id}: its weights can't be read ({error})") from error
     missing = {key for key in info["missing_keys"] if key.rpartition(".")[2] not in _TRAINING_ONLY}
     reshaped = {f"{key} {tuple(stored)} instead of {tuple(wanted)}" for key, stored, wanted in info["mismatched_keys"]}
     return model, {"missing": missing, "unexpected": set(info["unexpected_keys"]), "misshapen": reshaped}
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Without progress bars over what takes no time."""
+    enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if enabled:
+            logging.enable_progress_bar()
 
 
 def _refuse(path_or_id: str, problems: dict[str, set[str]]) -> None:

@@ -12,6 +12,7 @@ from voicestress_model.onnx_graph import LENGTHS_NAME
 MAX_BATCH_SIZE = 8
 # On a CPU a longer queue is minutes of waiting that no caller's deadline survives: better to refuse.
 MAX_QUEUE_SIZE = 256
+LONGEST_WAIT_US = 30_000_000
 
 _TEMPLATE = """\
 # Written by `voicestress export`. The stress_* parameters are the model's contract with its clients.
@@ -44,8 +45,15 @@ output [
   }}
 ]
 
+# Live streams first (1), then ordinary requests (2), then archives (3). What waits for longer than its caller does, or
+# than half a minute, is turned away, and so is everything once the queue is full.
 dynamic_batching {{
+  priority_levels: 3
+  default_priority_level: 2
   default_queue_policy {{
+    timeout_action: REJECT
+    default_timeout_microseconds: {longest_wait_us}
+    allow_timeout_override: true
     max_queue_size: {max_queue_size}
   }}
 }}
@@ -71,6 +79,7 @@ def triton_config(name: str, contract: StressContract) -> str:
             name=json.dumps(name),
             max_batch_size=MAX_BATCH_SIZE,
             max_queue_size=MAX_QUEUE_SIZE,
+            longest_wait_us=LONGEST_WAIT_US,
             input_name=INPUT_NAME,
             output_name=OUTPUT_NAME,
             lengths_name=LENGTHS_NAME,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import queue
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import time
 import numpy as np
 import pytest
 import soundfile
+from tritonclient.grpc import InferenceServerClient
 from voicestress import (
     ContractError,
     DeadlineExceeded,
@@ -24,6 +26,7 @@ from voicestress import (
     StressClient,
     Unavailable,
     UntrainedModelWarning,
+    wire,
 )
 from voicestress_audio import read_recording
 from voicestress_model.agreement import reference_logits
@@ -94,8 +97,6 @@ def test_many_threads_may_share_a_client(client):
 
 
 def test_windows_of_one_recording_are_sent_concurrently(server, client, speech):
-    from tritonclient.grpc import InferenceServerClient
-
     def counts():
         with InferenceServerClient(server.url) as triton:
             stats = triton.get_inference_statistics("group_norm").model_stats[0]
@@ -194,6 +195,51 @@ def test_what_a_full_queue_turned_away_gets_through_later(server, client):
     with StressClient(server.url, model=CROWDED_MODEL, deadline_s=60.0, in_flight=2, retries=patient) as crowded:
         report = crowded.analyze(JFK_WAV)
     assert report.stress_level == pytest.approx(client.analyze(JFK_WAV).stress_level, abs=1e-3)
+
+
+def test_live_audio_goes_before_an_archive(server, speech):
+    windows = 150
+    with InferenceServerClient(server.url) as triton:
+        answers = queue.SimpleQueue()
+
+        def send(name, priority):
+            triton.async_infer(
+                "group_norm",
+                wire.window_input(speech[: 3 * 16_000]),
+                lambda result, error: answers.put((name, error)),
+                outputs=wire.requested_output(),
+                priority=wire.PRIORITIES[priority],
+            )
+
+        for number in range(windows):
+            send(number, "archive")
+        send("live", "live")
+        order = [answers.get(timeout=60) for _ in range(windows + 1)]
+    assert all(error is None for _, error in order)
+    place = [name for name, _ in order].index("live")
+    assert place < 0.75 * windows, "the live window waited for the archive"
+
+
+def test_nothing_is_computed_for_a_caller_whose_time_is_over(server, speech):
+    with InferenceServerClient(server.url) as triton:
+        answers = queue.SimpleQueue()
+
+        def send(name, timeout_us):
+            triton.async_infer(
+                "group_norm",
+                wire.window_input(speech[: 3 * 16_000]),
+                lambda result, error: answers.put((name, error)),
+                outputs=wire.requested_output(),
+                timeout=timeout_us,
+            )
+
+        for _ in range(60):
+            send("patient", 0)
+        send("gone", 1000)
+        answered = [answers.get(timeout=60) for _ in range(61)]
+    (error,) = [error for name, error in answered if name == "gone"]
+    assert "timeout expired" in str(error).lower()
+    assert all(error is None for name, error in answered if name == "patient")
 
 
 def test_a_priority_that_is_none_is_refused():

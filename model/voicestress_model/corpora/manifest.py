@@ -38,7 +38,9 @@ def read(path: Path) -> Corpus:
     rows = list(_parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path))
     utterances = tuple(_utterance(path, name, values) for name, values in rows)
     _check_paths(path, utterances, [name for name, _ in rows])
-    return Corpus(path.stem, label_order({utterance.label for utterance in utterances}), utterances)
+    # "manifest" tells nobody which: its folder does.
+    name = path.resolve().parent.name if path.stem == "manifest" else path.stem
+    return Corpus(name, label_order({utterance.label for utterance in utterances}), utterances)
 
 
 def write_manifest(corpus: Corpus, path: Path) -> None:
