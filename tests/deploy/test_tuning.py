@@ -76,7 +76,7 @@ def test_settings_are_measured_on_a_real_server_and_the_variant_is_served(reposi
     shutil.copytree(repository / "group_norm", tmp_path / "group_norm")
     said = []
     measured = measure_all(
-        tmp_path / "group_norm", [ONE, TWO], rounds=1, seconds=1.5, on_measured=lambda *what: said.append(what)
+        tmp_path / "group_norm", [ONE, TWO], rounds=1, seconds=3.0, on_measured=lambda *what: said.append(what)
     )
     assert [setting for setting, _ in said] == [ONE, TWO]
     for (speed,) in measured.values():
