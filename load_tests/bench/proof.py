@@ -1,0 +1,165 @@
+"""Every figure about speed, from one run on one machine: a table, ``bench.json`` and ``bench.html``.
+
+wav2vec2-base with seeded random weights, which cost what trained ones do; pieces of a real voice of 1 to 8 s.
+Run it while nothing else runs. What no GPU here could measure is on paper, and labelled so.
+"""
+
+# ruff: noqa: T201
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from voicestress_model import StressCheckpoint, export_model, random_checkpoint, stress_contract
+from voicestress_model.quantisation import export_int8
+from voicestress_triton import TritonServer
+
+from load_tests.bench import compare_engines, growth, overload, roofline, served
+from load_tests.bench.engines import compiled, hugging_face, padding_free, plain_onnx
+from load_tests.bench.operations import operations
+from load_tests.bench.page import render
+from load_tests.bench.peak import matrix_product_peak
+from load_tests.bench.workload import mixed_speech
+
+ARCHITECTURE = "wav2vec2-base"
+_VOICE = Path("tests/data/jfk.wav")
+_PACKAGES = ("voicestress", "torch", "transformers", "onnxruntime", "numpy")
+
+
+def main() -> None:
+    """Measure the parts asked for, print them, and write them down."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="(default: all)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of everything that is compared (default: 5)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each part that is served (default: 30)")
+    parser.add_argument("--windows", type=int, default=24, help="in the engines' workload (default: 24)")
+    parser.add_argument("--architecture", default=ARCHITECTURE, help="(default: wav2vec2-base)")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="(default: one a core)")
+    parser.add_argument("--out", type=Path, default=Path("build/bench"), help="(default: build/bench)")
+    arguments = parser.parse_args()
+    bench = _Bench(arguments)
+    found: dict[str, Any] = {"about": bench.about()}
+    for part in arguments.parts:
+        print(f"\n{part}", flush=True)
+        found[part] = _PARTS[part](bench)
+        print(json.dumps(found[part], indent=1))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "bench.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    (arguments.out / "bench.html").write_text(render(found), encoding="utf-8")
+    print(f"\n{arguments.out / 'bench.html'}")
+
+
+class _Bench:
+    """The models that all parts share, made once."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.checkpoint: StressCheckpoint = random_checkpoint(arguments.architecture)
+        self.repository: Path = arguments.out / "fp32"
+        self.graph = self.repository / "stress" / "1" / "model.onnx"
+        self.int8_repository: Path = arguments.out / "int8"
+        self.int8_graph = self.int8_repository / "stress" / "1" / "model.onnx"
+        contract = stress_contract(self.checkpoint)
+        export_model(self.checkpoint, contract, self.repository / "stress")
+        # Random weights: how far levels move says nothing here.
+        export_int8(
+            self.checkpoint,
+            contract,
+            self.int8_repository / "stress",
+            calibration=[_VOICE.parent],
+            largest_level_change=100.0,
+        )
+
+    def about(self) -> dict[str, Any]:
+        return {
+            "command": shlex.join(["python", "-m", "load_tests.bench.proof", *sys.argv[1:]]),
+            "architecture": self.arguments.architecture,
+            "threads": self.arguments.threads,
+            "processor": _processor(),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        }
+
+
+def _engines(bench: _Bench) -> dict[str, Any]:
+    threads, windows = bench.arguments.threads, mixed_speech(bench.arguments.windows)
+    engines = [
+        hugging_face(bench.checkpoint),
+        compiled(bench.checkpoint),
+        plain_onnx(bench.checkpoint, bench.arguments.out / "plain" / "model.onnx", threads),
+        padding_free(bench.graph, "padding-free fp32", threads),
+        padding_free(bench.int8_graph, "padding-free int8", threads),
+    ]
+    figures = compare_engines.compare(engines, windows, rounds=bench.arguments.rounds)
+    peak = matrix_product_peak(threads)
+    seconds = [len(window) / 16_000 for window in windows]
+    counted = operations(bench.checkpoint.detector.config, seconds)
+    ceiling = peak * sum(seconds) / counted
+    fp32 = next(found for found in figures if found.name == "padding-free fp32")
+    return {
+        "engines": [dataclasses.asdict(found) for found in figures],
+        "peak_gflops": peak / 1e9,
+        "gflop_per_audio_s": counted / sum(seconds) / 1e9,
+        "ceiling_audio_s_per_s": ceiling,
+        "fp32_share_of_ceiling": fp32.audio_s_per_s / ceiling,
+    }
+
+
+def _growth(bench: _Bench) -> dict[str, Any]:
+    arguments = bench.arguments
+    return dataclasses.asdict(growth.measure(bench.graph, threads=arguments.threads, rounds=arguments.rounds))
+
+
+def _served(bench: _Bench) -> dict[str, Any]:
+    arguments, found = bench.arguments, {}
+    for name, graph, repository in (
+        ("fp32", bench.graph, bench.repository),
+        ("int8", bench.int8_graph, bench.int8_repository),
+    ):
+        engine = padding_free(graph, name, arguments.threads)
+        with TritonServer(repository) as server:
+            measured = served.measure(
+                server.url, engine, batch_size=4, rounds=arguments.rounds, seconds=arguments.seconds
+            )
+        found[name] = dataclasses.asdict(measured)
+    return found
+
+
+def _overload(bench: _Bench) -> dict[str, Any]:
+    with TritonServer(bench.repository) as server:
+        return dataclasses.asdict(overload.measure(server, seconds=bench.arguments.seconds, deadline_s=30.0))
+
+
+def _on_paper(bench: _Bench) -> dict[str, Any]:
+    config = bench.checkpoint.detector.config
+    return {
+        card.name: {str(size): roofline.audio_s_per_s(card, config, [4.5] * size) for size in (1, 8, 32)}
+        for card in roofline.CARDS
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+_PARTS: dict[str, Callable[[_Bench], dict[str, Any]]] = {
+    "engines": _engines,
+    "served": _served,
+    "growth": _growth,
+    "overload": _overload,
+    "on_paper": _on_paper,
+}
+
+if __name__ == "__main__":
+    main()

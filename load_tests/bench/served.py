@@ -1,0 +1,96 @@
+"""What serving costs on top of the engine: throughput when busy, latency when idle, waiting against queueing theory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from voicestress_model.agreement import Pcm
+
+from load_tests.bench.arrivals import Answer, closed_loop, open_loop, poisson_times, scored_per_s
+from load_tests.bench.compare_engines import clock
+from load_tests.bench.engines import Engine
+from load_tests.bench.workload import mixed_speech
+
+_LOADS = (0.3, 0.5, 0.7, 0.85)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Latencies at a share of saturation, and the 99th percentile one server with a first-come queue would give."""
+
+    share: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    queue_p99_s: float
+
+
+@dataclass(frozen=True)
+class Served:
+    """``served_over_direct`` is the median over rounds; idle latencies are of the same windows, one at a time."""
+
+    direct_audio_s_per_s: float
+    served_audio_s_per_s: float
+    served_over_direct: float
+    idle_direct_s: float
+    idle_served_s: float
+    loads: tuple[Load, ...]
+
+
+def measure(url: str, engine: Engine, *, batch_size: int, rounds: int, seconds: float) -> Served:
+    """Measure the server at ``url`` against ``engine``, the same graph called here with batches of ``batch_size``."""
+    windows = mixed_speech(64, seed=5)
+    audio_s = sum(map(len, windows)) / 16_000
+    direct, served = [], []
+    for _ in range(rounds):
+        direct.append(audio_s / clock(engine, windows, batch_size))
+        answers = asyncio.run(closed_loop(url, windows, callers=32, seconds=seconds, deadline_s=120))
+        served.append(scored_per_s(answers, from_s=seconds / 4, until_s=seconds))
+    alone = windows[:24]
+    idle_direct = [_seconds(engine, window) for window in alone]
+    idle = asyncio.run(closed_loop(url, alone, callers=1, seconds=sum(idle_direct) * 1.2, deadline_s=120))
+    return Served(
+        direct_audio_s_per_s=float(np.median(direct)),
+        served_audio_s_per_s=float(np.median(served)),
+        served_over_direct=float(np.median(np.array(served) / np.array(direct))),
+        idle_direct_s=float(np.mean(idle_direct)),
+        idle_served_s=float(np.mean([answer.latency_s for answer in idle[: len(alone)]])),
+        loads=tuple(_under(share, url, engine, windows, float(np.median(served)), seconds) for share in _LOADS),
+    )
+
+
+def _under(share: float, url: str, engine: Engine, windows: Sequence[Pcm], rate: float, seconds: float) -> Load:
+    mean_s = float(np.mean([len(window) for window in windows])) / 16_000
+    times = poisson_times(share * rate / mean_s, 4 * seconds, seed=int(100 * share))
+    answers = asyncio.run(open_loop(url, windows, times, deadline_s=120))
+    service = [_seconds(engine, window) for window in windows]
+    queued = first_come_latencies(times, [service[number % len(service)] for number in range(len(times))])
+    latencies = [answer.latency_s for answer in _scored(answers)]
+    p50, p95, p99 = np.percentile(latencies, (50, 95, 99)).tolist()
+    return Load(share, p50, p95, p99, float(np.percentile(queued, 99)))
+
+
+def first_come_latencies(times_s: Sequence[float], service_s: Sequence[float]) -> list[float]:
+    """Latencies of a single server that takes requests in the order of their ``times_s`` (Lindley's recursion)."""
+    free_s, latencies = 0.0, []
+    for arrives_s, takes_s in zip(times_s, service_s, strict=True):
+        free_s = max(free_s, arrives_s) + takes_s
+        latencies.append(free_s - arrives_s)
+    return latencies
+
+
+def _scored(answers: Sequence[Answer]) -> list[Answer]:
+    lost = [answer for answer in answers if answer.outcome != "scored"]
+    if lost:
+        raise RuntimeError(f"{len(lost)} of {len(answers)} requests were not scored: {lost[0].outcome}")
+    return list(answers)
+
+
+def _seconds(engine: Engine, window: Pcm) -> float:
+    start = time.perf_counter()
+    engine.run([window])
+    return time.perf_counter() - start
