@@ -6,8 +6,7 @@ DEV := .venv/dev
 VOICES := espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts
 DEMO_MODEL := model/voicestress-demo
 # On two cores, two processes of one thread are faster than one process of two.
-TRAIN_DEMO = ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(DEV)/bin/torchrun --standalone --nproc-per-node 2 \
-	-m voicestress train demo
+TRAIN = ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(DEV)/bin/torchrun --standalone --nproc-per-node 2 -m voicestress train
 SOURCES := client preprocess model deploy load_tests tests
 
 # ONNX Runtime reports usage to its makers unless it is told not to.
@@ -37,7 +36,9 @@ lint: $(DEV)/.ready
 
 # The trained model of model_repository/stress, from nothing; about an hour and a half on two cores.
 demo-model: $(DEV)/.ready build/corpus/demo/manifest.csv
-	$(TRAIN_DEMO)
+	test ! -f build/demo-model/training.json || rm -r build/demo-first build/demo-model
+	test -f build/demo-first/training.json || $(TRAIN) demo
+	$(TRAIN) demo_whole
 	mkdir -p $(DEMO_MODEL)
 	cp build/demo-model/*.json build/demo-model/model.safetensors $(DEMO_MODEL)
 	$(DEV)/bin/voicestress export $(DEMO_MODEL) --out model_repository/stress
@@ -45,11 +46,14 @@ demo-model: $(DEV)/.ready build/corpus/demo/manifest.csv
 
 # The same on shuffled labels: a model that still beat guessing would have found what gives them away.
 demo-chance: $(DEV)/.ready build/corpus/demo/manifest.csv
-	$(TRAIN_DEMO) --set corpus.shuffle_labels=true --set out=build/demo-chance --set epochs=4
+	test ! -f build/demo-chance/training.json || rm -r build/demo-chance
+	$(TRAIN) demo --set corpus.shuffle_labels=true --set out=build/demo-chance --set epochs=4
 	$(DEV)/bin/voicestress evaluate build/demo-chance build/corpus/demo/manifest.csv --robustness-utterances 0 \
 		--out build/demo-chance/evaluation
+	cp build/demo-chance/evaluation/report.json $(DEMO_MODEL)/evaluation/chance.json
 
-build/corpus/demo/manifest.csv: | $(DEV)/.ready
+build/corpus/demo/manifest.csv: $(wildcard model/voicestress_model/corpora/synthetic/*.py) | $(DEV)/.ready
+	rm -rf build/corpus/demo
 	$(DEV)/bin/voicestress corpus synthesize --out build/corpus/demo
 
 bench: $(DEV)/.ready

@@ -17,7 +17,16 @@ from tests.paths import ROOT
 TORCH_SIDE = {"torch", "torchaudio", "transformers", "onnx", "onnxruntime"}
 WEB_FRAMEWORKS = {"fastapi", "starlette", "flask", "aiohttp", "uvicorn"}
 HEAVY = TORCH_SIDE | WEB_FRAMEWORKS
-PUBLIC_PACKAGES = ["voicestress", "voicestress_audio", "voicestress_model", "voicestress_triton"]
+PUBLIC_PACKAGES = [
+    "voicestress",
+    "voicestress_audio",
+    "voicestress_model",
+    "voicestress_model.corpora",
+    "voicestress_model.evaluation",
+    "voicestress_model.quantisation",
+    "voicestress_model.training",
+    "voicestress_triton",
+]
 
 
 def test_the_thin_client_pulls_no_torch_no_onnxruntime_and_no_web_framework():

@@ -12,8 +12,9 @@ _MOST_ROWS = 12
 
 def render(name: str, report: StressReport) -> str:
     """The report of the recording ``name`` as a few lines of text: level, emotions, timeline, windows, model."""
-    emotions = "   ".join(f"{label} {probability:.0%}" for label, probability in report.emotions.items())
     model = report.model
+    shown = "{:.2f}" if model.heuristic else "{:.0%}"  # dimensions are no shares
+    emotions = "   ".join(f"{label} {shown.format(value)}" for label, value in report.emotions.items())
     lines = [
         f"{name}: {report.duration_s:.1f} s, {report.speech_s:.1f} s of speech in {_count(report.windows)}",
         "",
@@ -22,7 +23,7 @@ def render(name: str, report: StressReport) -> str:
         "",
         f"  {_clock(0)} {timeline(report)} {_clock(report.duration_s)}",
         "",
-        *_table(report.windows),
+        *_table(report.windows, shown),
         "",
         f"  model {model.name} version {model.version}: {model.checkpoint}, {model.precision}",
     ]
@@ -50,19 +51,20 @@ def _bar(level: float) -> str:
     return _BARS[min(int(level / 100 * len(_BARS)), len(_BARS) - 1)]
 
 
-def _table(windows: tuple[WindowReport, ...]) -> list[str]:
-    shown, note = windows, []
+def _table(windows: tuple[WindowReport, ...], shown: str) -> list[str]:
+    rows, note = windows, []
     if len(windows) > _MOST_ROWS:
         highest = sorted(windows, key=lambda window: window.stress_level, reverse=True)[:_MOST_ROWS]
-        shown = tuple(sorted(highest, key=lambda window: window.start_s))
+        rows = tuple(sorted(highest, key=lambda window: window.start_s))
         note = [f"  the {_MOST_ROWS} highest of {len(windows)} windows; --json has them all"]
     labels = list(windows[0].emotions)
     header = "  start     end   level " + "".join(f"{label:>10}" for label in labels)
-    rows = [
-        f"{w.start_s:7.2f} {w.end_s:7.2f} {w.stress_level:7.1f} " + "".join(f"{p:>10.0%}" for p in w.emotions.values())
-        for w in shown
+    lines = [
+        f"{w.start_s:7.2f} {w.end_s:7.2f} {w.stress_level:7.1f} "
+        + "".join(f"{shown.format(value):>10}" for value in w.emotions.values())
+        for w in rows
     ]
-    return [header, *rows, *note]
+    return [header, *lines, *note]
 
 
 def _clock(seconds: float) -> str:

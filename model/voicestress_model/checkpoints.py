@@ -30,7 +30,9 @@ _BACKBONES = ("Wav2Vec2Model", "Wav2Vec2ForCTC", "Wav2Vec2ForPreTraining")
 # SpecAugment's mask: used in training only, and absent from files of models that never masked.
 _TRAINING_ONLY = {"masked_spec_embed"}
 # What the classes of _BACKBONES carry on top of the backbone.
-_OTHER_HEADS = ("lm_head.", "quantizer.", "project_q.", "project_hid.")
+_OTHER_HEADS = (
+    "lm_head.", "quantizer.", "project_q.", "project_hid.", "classifier.", "projector.", "head.", "layer_weights",
+)  # fmt: skip
 
 # ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition stores the stock class's head under other names.
 _RENAMED_HEAD = {r"^classifier\.dense\.": "projector.", r"^classifier\.output\.": "classifier."}
@@ -83,14 +85,14 @@ def load_checkpoint(path_or_id: str) -> StressCheckpoint:
             f"supported are {StressDetector.__name__}, {_CLASSIFIER} and {_SPEECH_CLASSIFIER}"
         )
     return StressCheckpoint(
-        detector=detector.eval(), normalize=_wants_normalization(path_or_id), name=_name(path_or_id), weights="trained"
+        detector=detector.eval(), normalize=wants_normalization(path_or_id), name=_name(path_or_id), weights="trained"
     )
 
 
 def load_backbone(path_or_id: str, *, labels: tuple[str, ...] = ARTICLE_LABELS, seed: int = 0) -> StressDetector:
     """A detector on the backbone of any Wav2Vec2 checkpoint, with a new head for ``labels`` drawn from ``seed``.
 
-    For training: the head is untrained, on purpose and by request. Heads of other tasks (CTC, pre-training) are left
+    For training: the head is untrained, on purpose and by request. Other heads (CTC, pre-training, classifiers) stay
     behind; anything else missing from or unexpected in the backbone is an error.
 
     Raises:
@@ -98,9 +100,10 @@ def load_backbone(path_or_id: str, *, labels: tuple[str, ...] = ARTICLE_LABELS, 
     """
     config = _load_config(path_or_id)
     architecture = _architecture(config)
-    if architecture not in _BACKBONES:
+    known = (*_BACKBONES, _CLASSIFIER, _SPEECH_CLASSIFIER, StressDetector.__name__)
+    if architecture not in known:
         raise CheckpointError(
-            f"{path_or_id}: {architecture} is not a bare backbone ({', '.join(_BACKBONES)}); use load_checkpoint"
+            f"{path_or_id}: architecture {architecture} is not supported; supported are {', '.join(known)}"
         )
     backbone = _load_strictly(Wav2Vec2Model, path_or_id, config, ignored_prefixes=_OTHER_HEADS)
     with torch.random.fork_rng(devices=[]):
@@ -226,7 +229,12 @@ def _refuse(path_or_id: str, problems: dict[str, set[str]]) -> None:
         )
 
 
-def _wants_normalization(path_or_id: str) -> bool:
+def wants_normalization(path_or_id: str) -> bool:
+    """Whether the checkpoint's feature extractor asks for windows of zero mean and unit variance.
+
+    Raises:
+        CheckpointError: it has none, or it wants another sampling rate.
+    """
     try:
         extractor = Wav2Vec2FeatureExtractor.from_pretrained(path_or_id)
     except (OSError, ValueError) as error:

@@ -51,7 +51,8 @@ class StressDetector(Wav2Vec2PreTrainedModel):  # type: ignore[misc]
 
 def stress_config(backbone: Wav2Vec2Config, labels: tuple[str, ...] = ARTICLE_LABELS) -> Wav2Vec2Config:
     """``backbone``'s configuration with ``labels`` and the article's head."""
-    config = Wav2Vec2Config(**backbone.to_dict())
+    fields = {name: value for name, value in backbone.to_dict().items() if name != "stress_temperature"}
+    config = Wav2Vec2Config(**fields)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
     config.stress_head = dict(ARTICLE_HEAD)

@@ -140,4 +140,7 @@ def test_exported_and_served_its_level_is_the_heuristic_and_says_so(folder, tmp_
         arousal, valence = window.emotions["arousal"], window.emotions["valence"]
         assert window.stress_level == pytest.approx(100 * min(1, max(0, arousal * (1 - valence))), abs=1e-3)
     assert 0 < report.stress_level < 100
-    assert "the level is a heuristic (arousal_valence)" in render("jfk.wav", report)
+    text = render("jfk.wav", report)
+    assert "the level is a heuristic (arousal_valence)" in text
+    assert f"arousal {report.emotions['arousal']:.2f}" in text
+    assert "%" not in text

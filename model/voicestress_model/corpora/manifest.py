@@ -51,7 +51,7 @@ def write_manifest(corpus: Corpus, path: Path) -> None:
         writer.writeheader()
         for utterance in corpus.utterances:
             row = {name: getattr(utterance, name) for name in ("label", "speaker", *_OPTIONAL)}
-            where = os.path.relpath(utterance.path, path.parent)
+            where = os.path.relpath(utterance.path.resolve(), path.parent.resolve())
             writer.writerow({**row, "path": where, **utterance.details})
 
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from voicestress_model.evaluation import figures, words
 from voicestress_model.evaluation.bootstrap import Interval
 from voicestress_model.evaluation.drawing import drawn_in_page_colours
-from voicestress_model.evaluation.evaluation import DEV, TRAIN, Agreement, Evaluation
+from voicestress_model.evaluation.evaluation import DEV, TRAIN, WHOLE, Agreement, Evaluation
 from voicestress_model.evaluation.robustness import Robustness
 from voicestress_model.evaluation.tiers import Tier
 
@@ -75,7 +75,7 @@ def _summary(evaluation: Evaluation) -> str:
 
 def _tier(tier: Tier, evaluation: Evaluation) -> str:
     labels = evaluation.contract.labels
-    remarks = {DEV: words.TUNED, TRAIN: words.TRAINED}
+    remarks = {DEV: words.TUNED, TRAIN: words.TRAINED, WHOLE: words.WHOLE}
     notes = [remarks[tier.name]] if tier.name in remarks else []
     if tier.resampled == "utterances":
         notes.append(

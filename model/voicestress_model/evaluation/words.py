@@ -18,6 +18,10 @@ SYNTHETIC = (
     "The speech is synthetic. A high figure shows that the model hears the manipulation, not that it hears stress."
 )
 TUNED = "This split chose the checkpoint and fitted its temperature, so its figures flatter."
+WHOLE = (
+    "The corpus has no splits: if the model was trained on it, its figures say nothing. A training run writes the "
+    "splits it drew to corpus.csv in its checkpoint; evaluate that."
+)
 TRAINED = "The model was trained on this split, so its figures say nothing about new speakers."
 
 HOW_TO_READ = {

@@ -165,7 +165,7 @@ def _check_rejected(
         more = f"\n  and {len(rejected) - _LISTED} more" if len(rejected) > _LISTED else ""
         raise TrainingError(
             f"{name}: {len(rejected)} of {len(utterances)} recordings can't be used ({share:.1%}), "
-            f"corpus.max_rejected_share allows {most:.1%}:\n{listed}{more}"
+            f"corpus.max_rejected_share allows {most:.1%}; `voicestress corpus check` lists them all:\n{listed}{more}"
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor
+from transformers import Wav2Vec2Config
 
 from voicestress_model.architectures import ARCHITECTURES
-from voicestress_model.checkpoints import load_backbone, load_checkpoint
+from voicestress_model.checkpoints import load_backbone, load_checkpoint, wants_normalization
 from voicestress_model.detector import StressDetector, stress_config
+from voicestress_model.errors import CheckpointError
 from voicestress_model.training.errors import TrainingError
 from voicestress_model.training.settings import ModelSettings
 
@@ -80,10 +81,8 @@ def _rebuilt(config: Wav2Vec2Config, settings: ModelSettings, seed: int) -> Stre
 def _asks_for_normalization(settings: ModelSettings) -> bool:
     if settings.normalize is not None:
         return settings.normalize
+    assert settings.backbone is not None
     try:
-        return bool(Wav2Vec2FeatureExtractor.from_pretrained(settings.backbone).do_normalize)
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"{settings.backbone}: no preprocessor_config.json, so nobody knows whether the model wants normalised "
-            "audio; set model.normalize"
-        ) from error
+        return wants_normalization(settings.backbone)
+    except CheckpointError as error:
+        raise TrainingError(f"{error}; or set model.normalize") from error

@@ -6,11 +6,12 @@ import contextlib
 import copy
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
@@ -24,22 +25,29 @@ from voicestress_model.training.loader import Heard
 from voicestress_model.training.optimiser import freeze_backbone, parameter_groups
 from voicestress_model.training.settings import OptimiserSettings
 
+_LONGEST_WAIT = timedelta(hours=24)
 _PCM_SCALE = 1.0 / 32768.0
 _NORMALIZATION_EPS = 1e-7  # of Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm
 
 
 def accelerator_for(precision: str) -> Accelerator:
-    """Hugging Face accelerate on the GPUs there are, or on the CPU.
+    """Hugging Face accelerate on the GPUs there are, or on the CPU; "auto" is bf16 on a GPU that has it, else fp32.
 
     Raises:
         TrainingError: ``precision`` is "bf16" or "fp16" and there is no GPU.
     """
+    if precision == "auto":
+        precision = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
     if precision != "fp32" and not torch.accelerator.is_available():
         raise TrainingError(f"precision: {precision} needs a GPU, and there is none here; use fp32")
     return Accelerator(
         mixed_precision="no" if precision == "fp32" else precision,
-        # A frozen backbone gets no gradients, and SpecAugment's mask gets none where it isn't used.
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        kwargs_handlers=[
+            # A frozen backbone gets no gradients, and SpecAugment's mask gets none where it isn't used.
+            DistributedDataParallelKwargs(find_unused_parameters=True),
+            # The others wait while one decodes the corpus, however large it is.
+            InitProcessGroupKwargs(timeout=_LONGEST_WAIT),
+        ],
     )
 
 

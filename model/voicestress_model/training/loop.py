@@ -55,7 +55,8 @@ def learn(
     """
     lengths = [clip.samples for clip in clips.train.clips]
     schedule = Schedule(lengths, settings.batches, seed=settings.seed, epochs=settings.epochs)
-    found = kept.load(around.folder, settings)
+    processes = around.accelerator.num_processes
+    found = kept.load(around.folder, settings, processes=processes)
     progress = Progress()
     if found is not None:
         progress, tensors = found
@@ -73,7 +74,7 @@ def learn(
         step=progress.step,
         workers=settings.batches.workers,
         process=around.accelerator.process_index,
-        processes=around.accelerator.num_processes,
+        processes=processes,
     )
     bar = tqdm(total=schedule.steps, initial=progress.step, unit="step", disable=not (main and around.bar))
     resumed = time.monotonic() - progress.wall_s
@@ -93,7 +94,7 @@ def learn(
                 progress = _end_epoch(learner, clips.dev, progress, rate, around)
                 progress = dataclasses.replace(progress, wall_s=time.monotonic() - resumed)
             if main and (epoch_is_over or progress.step % settings.save_every_steps == 0):
-                kept.save(around.folder, progress, settings, learner.state())
+                kept.save(around.folder, progress, settings, learner.state(), processes=processes)
             if epoch_is_over and progress.is_patience_over(settings.patience):
                 around.report(f"no better epoch in {settings.patience}: stopping")
                 break

@@ -83,9 +83,11 @@ def load_best(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
     return weights
 
 
-def save(folder: Path, progress: Progress, settings: TrainingSettings, tensors: dict[str, Any]) -> None:
+def save(
+    folder: Path, progress: Progress, settings: TrainingSettings, tensors: dict[str, Any], *, processes: int
+) -> None:
     """Keep the run as it is now: ``tensors`` are the state dictionaries of everything that learns."""
-    state = {"settings": _comparable(settings), "progress": dataclasses.asdict(progress), "tensors": tensors}
+    state = {"settings": _comparable(settings, processes), "progress": dataclasses.asdict(progress), "tensors": tensors}
     write_atomically(folder / _STATE, _bytes(state))
     kept = _best_path(folder, progress.best.epoch) if progress.best else None
     for path in folder.glob("best-*.pt"):
@@ -93,7 +95,7 @@ def save(folder: Path, progress: Progress, settings: TrainingSettings, tensors: 
             path.unlink()
 
 
-def load(folder: Path, settings: TrainingSettings) -> tuple[Progress, dict[str, Any]] | None:
+def load(folder: Path, settings: TrainingSettings, *, processes: int) -> tuple[Progress, dict[str, Any]] | None:
     """What ``save`` kept in ``folder``, or None where there is nothing.
 
     Raises:
@@ -102,7 +104,7 @@ def load(folder: Path, settings: TrainingSettings) -> tuple[Progress, dict[str, 
     if not (folder / _STATE).exists():
         return None
     state = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
-    changed = _differences(state["settings"], _comparable(settings))
+    changed = _differences(state["settings"], _comparable(settings, processes))
     if changed:
         raise TrainingError(
             f"{folder.parent}: holds a run with other settings ({', '.join(changed)}). "
@@ -123,8 +125,9 @@ def _bytes(state: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _comparable(settings: TrainingSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json", exclude=_FREE)
+def _comparable(settings: TrainingSettings, processes: int) -> dict[str, Any]:
+    """What decides on the result: each process draws its own dropout, so their number does too."""
+    return {**settings.model_dump(mode="json", exclude=_FREE), "processes": processes}
 
 
 def _differences(one: Any, other: Any, name: str = "") -> list[str]:

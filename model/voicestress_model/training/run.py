@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from voicestress_model.checkpoints import StressCheckpoint
 from voicestress_model.corpora import Corpus, write_manifest
+from voicestress_model.detector import ARTICLE_LABELS
 from voicestress_model.training import progress as kept
 from voicestress_model.training.clips import decode, write_atomically
 from voicestress_model.training.corpus import split_corpus, with_shuffled_labels
@@ -121,8 +122,10 @@ def _summarise(record: dict[str, Any], out: Path, say: Callable[[str], object]) 
         f"{out}: dev UAR {record['dev_uar']:.3f} after epoch {record['best_epoch']} of {len(record['epochs'])}, "
         f"temperature {record['temperature']:.2f}, {record['wall_s'] / 60:.1f} minutes"
     )
-    say(f"evaluate it with: voicestress evaluate {out} {out / 'corpus.csv'} --out {out / 'evaluation'}")
-    say(f"export it with: voicestress export {out} --out model_repository/stress")
+    labels = record["labels"]
+    weights = "" if set(labels) == set(ARTICLE_LABELS) else f" --label-weights {','.join(f'{x}=…' for x in labels)}"
+    say(f"evaluate it with: voicestress evaluate {out} {out / 'corpus.csv'} --out {out / 'evaluation'}{weights}")
+    say(f"export it with: voicestress export {out} --out model_repository/stress{weights}")
 
 
 def _check_class_weights(corpus: Corpus, settings: TrainingSettings) -> None:

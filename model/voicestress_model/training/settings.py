@@ -188,7 +188,7 @@ class TrainingSettings(_Section):
         out: the folder the checkpoint is written to.
         epochs: times every recording is heard, unless ``patience`` ends it.
         patience: epochs without a better UAR on the split "dev" before training stops; by default it never does.
-        precision: ``bf16`` and ``fp16`` need a GPU.
+        precision: ``bf16`` and ``fp16`` need a GPU; ``auto`` is bf16 on one that has it, else fp32.
         save_every_steps: how often the run is saved; a killed one goes on from there.
         threads: of the CPU; by default one a core. Another number changes the last digits of the result.
     """
@@ -199,7 +199,7 @@ class TrainingSettings(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
     epochs: Annotated[int, Field(ge=1)] = 20
     patience: Annotated[int, Field(ge=1)] | None = None
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     save_every_steps: Annotated[int, Field(ge=1)] = 200
     threads: Annotated[int, Field(ge=1)] | None = None
     optimiser: OptimiserSettings = OptimiserSettings()

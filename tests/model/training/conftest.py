@@ -13,7 +13,12 @@ from voicestress_model.training import TrainingSettings, train
 from tests.model.training.voices import settings_of, write_corpus
 
 # Long enough to learn the hums, and to be killed in.
-LONG = {"epochs": 12, "save_every_steps": 3, "optimiser": {"averaging": 0.8}}
+LONG = {
+    "epochs": 12,
+    "save_every_steps": 3,
+    "optimiser": {"averaging": 0.8, "frozen_steps": 2},
+    "auxiliary": {"prosody": True},
+}
 
 
 @pytest.fixture(scope="session")

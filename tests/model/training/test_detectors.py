@@ -82,8 +82,13 @@ def test_a_checkpoint_with_other_labels_is_refused(checkpoint_folder):
 def test_a_checkpoint_of_the_wrong_kind_is_refused(backbone_folder, checkpoint_folder):
     with pytest.raises(CheckpointError, match="backbone without a stress head"):
         built(checkpoint=str(backbone_folder))
-    with pytest.raises(CheckpointError, match="not a bare backbone"):
-        built(backbone=str(checkpoint_folder))
+
+
+def test_the_backbone_of_somebody_s_classifier_gets_a_new_head(checkpoint_folder):
+    detector, _ = built(("calm", "tense"), backbone=str(checkpoint_folder))
+    assert detector.labels == ("calm", "tense")
+    for name, parameter in random_checkpoint("tiny", seed=4).detector.wav2vec2.named_parameters():
+        assert torch.equal(detector.wav2vec2.get_parameter(name), parameter), name
 
 
 def test_a_backbone_that_does_not_say_whether_to_normalise_is_refused(tmp_path):

@@ -317,7 +317,8 @@ def test_the_command_trains_lists_what_it_skipped_and_says_what_came_of_it(tmp_p
 @pytest.mark.skipif(os.name != "posix", reason="gloo")
 def test_two_processes_train_one_model(corpus, tmp_path):
     still = {"dropout": 0.0, "head": {**HEAD, "dropout": 0.0}}
-    settings = settings_of(corpus, tmp_path / "out", optimiser={"frozen_steps": 3}, model=still)
+    changes = {"optimiser": {"frozen_steps": 3}, "model": still, "auxiliary": {"prosody": True}}
+    settings = settings_of(corpus, tmp_path / "out", **changes)
     config = write_settings(tmp_path / "config.yaml", settings)
     script = tmp_path / "script.py"
     script.write_text(_CODE)
@@ -336,8 +337,12 @@ def test_two_processes_train_one_model(corpus, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert record(tmp_path / "out")["processes"] == 2
     # Each heard half of every batch, and together they learned what one learns from all of it.
-    run(corpus, tmp_path / "alone", optimiser={"frozen_steps": 3}, model=still)
+    run(corpus, tmp_path / "alone", **changes)
     together, alone = (
         [epoch["train_loss"] for epoch in record(tmp_path / name)["epochs"]] for name in ("out", "alone")
     )
     assert together == pytest.approx(alone, rel=1e-3)
+    # The last weights, too: the loss of the labels does not tell of the prosody's share.
+    kept, expected = weights(tmp_path / "out"), weights(tmp_path / "alone")
+    for name, weight in expected.items():
+        assert torch.allclose(kept[name], weight, atol=5e-3), name

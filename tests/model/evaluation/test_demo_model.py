@@ -1,0 +1,119 @@
+"""The model that is shipped: what is served is the checkpoint, and it hears what its card says it hears."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+from voicestress import StressClient
+from voicestress_model.agreement import mixed_windows, onnx_logits, onnx_session, reference_logits
+from voicestress_model.checkpoints import load_checkpoint
+from voicestress_model.evaluation import checkpoint_scorer, server_scorer
+from voicestress_model.evaluation.metrics import confusion_matrix, level_auc, unweighted_average_recall
+from voicestress_model.evaluation.scores import score_utterances
+from voicestress_model.export import stress_contract
+
+from tests.model.evaluation.conftest import evaluate_command
+from tests.paths import JFK_WAV, MODEL_REPOSITORY, ROOT
+
+CHECKPOINT = ROOT / "model" / "voicestress-demo"
+REPORT = CHECKPOINT / "evaluation" / "report.json"
+TIERS = {"unseen_sentences": 0.80, "unseen_voices": 0.80, "unseen_engine": 0.65, "unseen_manipulator": 0.65}
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return load_checkpoint(str(CHECKPOINT))
+
+
+@pytest.fixture(scope="module")
+def report():
+    return json.loads(REPORT.read_text())
+
+
+@pytest.fixture(scope="module")
+def served(server):
+    with StressClient(server.url, model="stress") as client:
+        yield server_scorer(client)
+
+
+def test_the_committed_graph_and_the_checkpoint_agree(demo, speech):
+    contract = stress_contract(demo)
+    windows = [*mixed_windows(contract), speech[:128_000], speech[40_000:60_001]]
+    logits = onnx_logits(onnx_session(MODEL_REPOSITORY / "stress" / "1" / "model.onnx"), windows)
+    assert np.abs(logits - reference_logits(demo, windows)).max() < 1e-4
+
+
+def test_the_served_model_states_the_checkpoint_s_contract(demo, served):
+    assert served.contract == stress_contract(demo)
+    assert served.contract.weights == "trained"
+    assert served.contract.temperature == demo.detector.config.stress_temperature != 1
+
+
+def test_checkpoint_and_server_evaluate_alike(server, manifest, tmp_path):
+    argv = [CHECKPOINT, manifest, "--url", server.url, "--robustness-utterances", 0, "--out", tmp_path]
+    assert evaluate_command(*argv) == 0  # 1 where any level differs by more than 0.1
+    assert json.loads((tmp_path / "report.json").read_text())["agreement"]["largest_difference"] < 0.1
+
+
+def test_on_speech_made_today_it_tells_the_classes_apart(served, small_corpus):
+    utterances = [utterance for split in TIERS for utterance in small_corpus.split(split)]
+    scores, rejected = score_utterances(served, utterances)
+    assert not rejected
+    assert unweighted_average_recall(confusion_matrix(scores.truth, scores.predicted, 3)) > 0.65
+    anxious, neutral = (scores.truth == served.contract.labels.index(name) for name in ("anxious", "neutral"))
+    assert level_auc(scores.levels, anxious, neutral, np.ones(len(utterances))) > 0.8
+
+
+def test_its_report_reaches_what_was_asked_on_every_tier(report):
+    tiers = {tier["name"]: tier for tier in report["tiers"]}
+    for name, least in TIERS.items():
+        uar, others = tiers[name]["uar"]["value"], {found["name"]: found for found in tiers[name]["comparisons"]}
+        ceiling = others["ceiling"]["uar"]["value"]
+        assert uar >= (least if ceiling >= least else 0.85 * ceiling), name
+        assert uar > others["prosody"]["uar"]["value"], name
+    assert tiers["unseen_voices"]["separation"]["auc"]["value"] >= 0.9
+    assert tiers["unseen_voices"]["after"]["error"] < 0.05
+
+
+def test_its_report_is_of_this_checkpoint(report, demo):
+    assert report["model"] == stress_contract(demo).model_dump(mode="json")
+    assert report["command"].startswith("voicestress evaluate model/voicestress-demo build/corpus/demo/manifest.csv")
+    assert report["rejected"]["count"] == 0
+
+
+def test_it_scores_a_real_voice_between_the_extremes(served):
+    (scored,) = checkpoint_scorer(load_checkpoint(str(CHECKPOINT)), served.contract).score([lambda: JFK_WAV])
+    (answer,) = served.score([lambda: JFK_WAV])
+    assert answer.stress_level == pytest.approx(scored.stress_level, abs=0.1)
+    assert 0 < answer.stress_level < 100
+
+
+def test_on_shuffled_labels_the_same_training_ends_at_guessing():
+    chance = json.loads((REPORT.parent / "chance.json").read_text())
+    assert "build/demo-chance" in chance["command"]
+    for tier in chance["tiers"]:
+        assert tier["uar"]["value"] == pytest.approx(1 / 3, abs=0.05), tier["name"]
+
+
+def test_the_card_quotes_the_report(report):
+    card = (ROOT / "MODEL_CARD.md").read_text()
+    assert not re.search(r"@[A-Z]+@", card)
+    for tier in report["tiers"]:
+        ours = f"**{tier['uar']['value']:.3f}**"
+        others = [f"{found['uar']['value']:.3f}" for found in tier["comparisons"]]
+        line = next(line for line in card.splitlines() if ours in line)
+        assert all(figure in line for figure in [*others, f"{tier['separation']['auc']['value']:.3f}"])
+
+
+def test_the_readme_shows_the_model_that_is_shipped(served):
+    readme = (ROOT / "README.md").read_text()
+    assert f"{served.contract.checkpoint}, fp32" in readme
+    assert "random-seed" not in readme
+
+
+def test_it_is_small_enough_to_be_cloned():
+    assert sum(path.stat().st_size for path in CHECKPOINT.rglob("*") if path.is_file()) < 10e6
+    assert sum(path.stat().st_size for path in MODEL_REPOSITORY.rglob("*") if path.is_file()) < 15e6
