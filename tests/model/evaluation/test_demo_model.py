@@ -123,10 +123,9 @@ def test_the_card_quotes_the_report(report):
     card = (ROOT / "MODEL_CARD.md").read_text()
     assert not re.search(r"@[A-Z]+@", card)
     for tier in report["tiers"]:
-        ours = f"**{tier['uar']['value']:.3f}**"
-        others = [f"{found['uar']['value']:.3f}" for found in tier["comparisons"]]
-        line = next(line for line in card.splitlines() if ours in line)
-        assert all(figure in line for figure in [*others, f"{tier['separation']['auc']['value']:.3f}"])
+        compared = [f"{found['uar']['value']:.3f}" for found in tier["comparisons"]]
+        figures = [f"**{tier['uar']['value']:.3f}**", *compared, f"{tier['separation']['auc']['value']:.3f}"]
+        assert any(all(figure in line for figure in figures) for line in card.splitlines()), tier["name"]
 
 
 def test_the_readme_shows_the_model_that_is_shipped(served):
