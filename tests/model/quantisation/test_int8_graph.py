@@ -128,7 +128,7 @@ def test_a_product_of_bytes_is_the_product(tmp_path, own):
         tmp_path / "fp32.onnx", {"Y": Calibrated(steps, np.zeros(96), np.zeros(96), 0.0)}, tmp_path / "int8.onnx"
     )
     error = np.abs(run(tmp_path / "int8.onnx", rows) - run(tmp_path / "fp32.onnx", rows))
-    assert error.max() < 0.5
+    assert error.max() < 1.0
     quiet = np.abs(rows[10:20] @ weights).mean()
     assert (error[10:20].mean() < 0.05 * quiet) == own, "rows of their own size need steps of their own"
 
