@@ -36,9 +36,8 @@ lint: $(DEV)/.ready
 
 # The trained model of model_repository/stress, from nothing; about an hour and a half on two cores.
 demo-model: $(DEV)/.ready build/corpus/demo/manifest.csv
-	test ! -f build/demo-model/training.json || rm -r build/demo-first build/demo-model
-	test -f build/demo-first/training.json || $(TRAIN) demo
-	$(TRAIN) demo_whole
+	test ! -f build/demo-model/training.json || rm -r build/demo-model
+	$(TRAIN) demo
 	mkdir -p $(DEMO_MODEL)
 	cp build/demo-model/*.json build/demo-model/model.safetensors $(DEMO_MODEL)
 	$(DEV)/bin/voicestress export $(DEMO_MODEL) --out model_repository/stress

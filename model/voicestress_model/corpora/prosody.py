@@ -37,7 +37,7 @@ FEATURES = (
     "harmonicity_db",  # how far the spectrum's harmonics stand out, voiced frames
 )
 
-_LOWEST_F0_HZ, _HIGHEST_F0_HZ = 60.0, 480.0
+LOWEST_F0_HZ, HIGHEST_F0_HZ = 60.0, 480.0
 _SPEECH_DB = -28.0  # relative to the loud frames
 _SHORTEST_PAUSE_S = 0.1
 _SYLLABLE_DB = 2.0
@@ -58,7 +58,7 @@ def prosody_features(pcm: npt.NDArray[np.int16]) -> _Floats:
     samples = np.ascontiguousarray(pcm, dtype=np.float64) / 32768
     if len(samples) < RATE_HZ // 20 or not samples.any():
         return np.zeros(len(FEATURES))
-    rough, times = pyworld.dio(samples, RATE_HZ, _LOWEST_F0_HZ, _HIGHEST_F0_HZ, frame_period=1000 * FRAME_S)
+    rough, times = pyworld.dio(samples, RATE_HZ, LOWEST_F0_HZ, HIGHEST_F0_HZ, frame_period=1000 * FRAME_S)
     f0_hz = pyworld.stonemask(samples, rough, times, RATE_HZ)  # [frames]
     level_db = _level_db(samples, len(f0_hz))
     speech = level_db > np.percentile(level_db, 95) + _SPEECH_DB

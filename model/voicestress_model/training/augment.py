@@ -7,7 +7,7 @@ noise in it, the line, the recorder.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -101,8 +101,19 @@ class Augmentation(BaseModel):
     gain: Gain | None = None
 
 
-def augment(clip: np.ndarray, samples: int, settings: Augmentation, rng: np.random.Generator) -> Tensor:
-    """A piece of ``clip`` (int16 ``[n]``, n >= ``samples``) after the effects: int16 ``[samples]``.
+class Piece(NamedTuple):
+    """A piece of a clip after the effects, where it starts in the clip, how fast it goes through it, pitch and all, and how
+    many semitones higher it was made besides.
+    """
+
+    pcm: Tensor  # [samples] int16
+    first_sample: int
+    speed: float
+    semitones: float
+
+
+def augment(clip: np.ndarray, samples: int, settings: Augmentation, rng: np.random.Generator) -> Piece:
+    """A piece of ``samples`` samples of ``clip`` (int16 ``[n]``, n >= ``samples``) after the effects.
 
     Where it starts and everything else comes from ``rng``. A clip that would end up shorter than ``samples`` is sped
     up only as far as it fills them.
@@ -113,8 +124,10 @@ def augment(clip: np.ndarray, samples: int, settings: Augmentation, rng: np.rand
     voice = torch.from_numpy(clip[start : start + heard] / np.float32(_FULL_SCALE))
     if factor != 1:
         voice = effects.change_speed(voice, factor)[:samples]
+    semitones = 0.0
     if (pitch := settings.pitch) and _happens(pitch, rng):
-        voice = effects.shift_pitch(voice, rng.uniform(-pitch.semitones, pitch.semitones))
+        semitones = rng.uniform(-pitch.semitones, pitch.semitones)
+        voice = effects.shift_pitch(voice, semitones)
     if (room := settings.reverberation) and _happens(room, rng):
         voice = effects.reverberate(voice, rng.uniform(*room.decay_s), rng.uniform(*room.direct_to_reverberant_db), rng)
     if (noise := settings.noise) and _happens(noise, rng):
@@ -127,7 +140,8 @@ def augment(clip: np.ndarray, samples: int, settings: Augmentation, rng: np.rand
         voice = effects.through_codec(voice, codec, rng.uniform(*codecs.compression))
     if (gain := settings.gain) and _happens(gain, rng):
         voice = effects.change_gain(voice, rng.uniform(*gain.gain_db))
-    return (voice * _FULL_SCALE).round().clamp(-_FULL_SCALE, _FULL_SCALE - 1).to(torch.int16)
+    pcm = (voice * _FULL_SCALE).round().clamp(-_FULL_SCALE, _FULL_SCALE - 1).to(torch.int16)
+    return Piece(pcm, start, float(factor), semitones)
 
 
 def _happens(effect: _Effect, rng: np.random.Generator) -> bool:

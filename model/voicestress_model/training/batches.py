@@ -12,7 +12,7 @@ from voicestress_model.training.settings import BatchSettings
 
 # Clips are sorted by their length times a factor drawn from here before they are batched. Sorting wastes little audio
 # on the shortest clip of a batch; the jitter keeps batches mixed, since length may go with the label.
-_LENGTH_JITTER = (0.75, 1.33)
+_LENGTH_JITTER = (0.85, 1.18)
 
 
 class Batch(NamedTuple):

@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from voicestress_model.detector import StressDetector
 from voicestress_model.geometry import SAMPLE_RATE_HZ
-from voicestress_model.training.auxiliary import WithAuxiliary
+from voicestress_model.training.auxiliary import WithAuxiliary, missed_sum
 from voicestress_model.training.errors import TrainingError
 from voicestress_model.training.front_end import use_matrix_products
 from voicestress_model.training.loader import Heard
@@ -72,6 +72,7 @@ class Learner:
         at_once_s: float | None,
         class_weights: Tensor | None,
         told: int,
+        told_of_frames: int = 0,
         told_weight: float,
         seed: int,
     ) -> None:
@@ -82,11 +83,11 @@ class Learner:
         if accelerator.device.type == "cpu" and detector.config.feat_extract_norm == "layer":
             use_matrix_products(detector)
         self._told_weight = told_weight
-        self._learning = WithAuxiliary(detector, told, seed=seed)
+        self._learning = WithAuxiliary(detector, told, told_of_frames, seed=seed)
         groups = parameter_groups(detector, settings)
-        if self._learning.tell is not None:
+        if telling := self._learning.telling_parameters():
             rate = settings.head_lr or settings.peak_lr
-            groups.append({"params": list(self._learning.tell.parameters()), "lr": rate, "peak_lr": rate})
+            groups.append({"params": telling, "lr": rate, "peak_lr": rate})
         self._optimizer = torch.optim.AdamW(groups)
         self._model: nn.Module
         self._model, self._prepared = accelerator.prepare(self._learning, self._optimizer)
@@ -133,12 +134,12 @@ class Learner:
             # The gradients are exchanged once a batch, with the last piece.
             last = number == len(pieces) - 1
             with contextlib.nullcontext() if last else self._accelerator.no_sync(self._model):
-                logits, told = self._model(normalized(piece.pcm, self.normalize))  # [piece, labels], [piece, targets]
+                logits, told, told_of_frames = self._model(normalized(piece.pcm, self.normalize))
                 smoothing = self._settings.label_smoothing
                 summed = F.cross_entropy(
                     logits, piece.labels, weight=weights, label_smoothing=smoothing, reduction="sum"
                 )
-                missed = (told - piece.targets).square().sum() / max(1, told.shape[1])
+                missed = missed_sum(told, piece.targets) + missed_sum(told_of_frames, piece.tracks)
                 self._accelerator.backward(summed / mean_weight + self._told_weight * missed / mean_clips)
             loss += summed.detach() / mean_weight
         return float(self._accelerator.reduce(loss, reduction="mean"))

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from voicestress_model.training.augment import Augmentation, augment
 from voicestress_model.training.batches import Batch, Schedule
 from voicestress_model.training.clips import Clips
+from voicestress_model.training.tracks import Tracks
 
 _AHEAD = 4  # batches a worker may be ahead
 
@@ -23,19 +24,21 @@ class Heard(NamedTuple):
 
     pcm: Tensor  # [B, samples] int16
     labels: Tensor  # [B]
-    targets: Tensor  # [B, targets] what else there is to tell
+    targets: Tensor  # [B, targets] what else there is to tell of each
+    tracks: Tensor  # [B, frames, values] and of its frames; not a number where there is nothing to tell
 
 
 @dataclass(frozen=True)
 class _AugmentedClips(Dataset[Heard]):
     clips: Clips
     targets: Tensor
+    tracks: Tracks | None
     augmentation: Augmentation
     seed: int
 
     def __getitem__(self, batch: Batch) -> Heard:
         """A clip's draws depend on the seed, the step and the clip alone."""
-        rows = [
+        pieces = [
             augment(
                 self.clips.read(clip),
                 batch.samples,
@@ -46,7 +49,17 @@ class _AugmentedClips(Dataset[Heard]):
         ]
         clips = [self.clips.clips[number] for number in batch.clips]
         labels = torch.tensor([clip.label for clip in clips])
-        return Heard(torch.stack(rows), labels, self.targets[[clip.recording for clip in clips]])
+        tracks = torch.empty(len(clips), 0, 0)
+        if self.tracks is not None:
+            told = [
+                self.tracks.told(
+                    clip, batch.samples, first_sample=piece.first_sample, speed=piece.speed, semitones=piece.semitones
+                )
+                for clip, piece in zip(batch.clips, pieces, strict=True)
+            ]
+            tracks = torch.from_numpy(np.stack(told))
+        targets = self.targets[[clip.recording for clip in clips]]
+        return Heard(torch.stack([piece.pcm for piece in pieces]), labels, targets, tracks)
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class _Share:
 def augmented_batches(
     clips: Clips,
     targets: Tensor,
+    tracks: Tracks | None,
     schedule: Schedule,
     augmentation: Augmentation,
     *,
@@ -81,10 +95,10 @@ def augmented_batches(
 ) -> Iterator[Heard]:
     """The run's batches from ``step`` on, as process number ``process`` of ``processes`` hears them.
 
-    ``targets [recordings, targets]`` are what else there is to tell of each recording.
+    ``targets [recordings, targets]`` are what else there is to tell of each recording, ``tracks`` of each frame.
     """
     loader: DataLoader[Heard] = DataLoader(
-        _AugmentedClips(clips, targets, augmentation, seed),
+        _AugmentedClips(clips, targets, tracks, augmentation, seed),
         batch_size=None,
         sampler=_Share(schedule, step, process, processes),
         num_workers=workers,

@@ -26,6 +26,7 @@ from voicestress_model.training.progress import Epoch, Progress
 from voicestress_model.training.scoring import unweighted_average_recall, window_logits
 from voicestress_model.training.settings import TrainingSettings
 from voicestress_model.training.temperature import negative_log_likelihood
+from voicestress_model.training.tracks import Tracks
 
 _BOARD_EVERY_STEPS = 10
 
@@ -42,11 +43,16 @@ class Surroundings:
 
 
 def learn(
-    learner: Learner, clips: TrainingClips, targets: Tensor, settings: TrainingSettings, around: Surroundings
+    learner: Learner,
+    clips: TrainingClips,
+    targets: Tensor,
+    tracks: Tracks | None,
+    settings: TrainingSettings,
+    around: Surroundings,
 ) -> Progress:
     """Train ``learner`` to the end, going on from what is kept in ``around.folder``.
 
-    ``targets [recordings, targets]`` are what there is to tell beside the labels.
+    ``targets [recordings, targets]`` are what there is to tell beside the labels, ``tracks`` what of each frame.
     The end is the last epoch, or ``settings.patience`` epochs after the best. The best epoch's weights are kept in the
     folder, ``learner`` has the last one's.
 
@@ -68,6 +74,7 @@ def learn(
     batches = augmented_batches(
         clips.train,
         targets,
+        tracks,
         schedule,
         settings.augment,
         seed=settings.seed,

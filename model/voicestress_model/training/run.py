@@ -30,6 +30,7 @@ from voicestress_model.training.record import RECORD_NAME, run_record
 from voicestress_model.training.settings import TrainingSettings
 from voicestress_model.training.targets import detail_targets, prosody_targets
 from voicestress_model.training.temperature import fit_temperature, negative_log_likelihood
+from voicestress_model.training.tracks import VALUES, clip_tracks
 
 _PROGRESS_FOLDER = "progress"
 
@@ -68,6 +69,10 @@ def train(
         if settings.auxiliary.prosody:
             decoding.reset()
             targets = torch.cat([targets, prosody_targets(corpus, folder, decoding.update)], dim=1)
+        tracks = None
+        if settings.auxiliary.tracks:
+            decoding.reset(len(clips.train.clips))
+            tracks = clip_tracks(clips.train, folder, decoding.update)
     say = report if main else _nobody
     for item in clips.rejected:
         say(f"skipped: {item.reason}")
@@ -79,11 +84,12 @@ def train(
         at_once_s=settings.batches.at_once_s,
         class_weights=class_weights(clips.train.count_labels(corpus.labels), settings.optimiser),
         told=targets.shape[1],
+        told_of_frames=0 if tracks is None else len(VALUES),
         told_weight=settings.auxiliary.weight,
         seed=settings.seed,
     )
     with _board(settings.out / "tensorboard") if main else contextlib.nullcontext() as board:
-        progress = learn(learner, clips, targets, settings, Surroundings(accelerator, folder, board, say, bar))
+        progress = learn(learner, clips, targets, tracks, settings, Surroundings(accelerator, folder, board, say, bar))
 
     best = progress.best
     assert best is not None  # there is at least one epoch

@@ -150,11 +150,13 @@ class AuxiliarySettings(_Section):
         details: columns of the manifest, numbers for every recording, where the corpus knows some.
         prosody: the 23 features of ``corpora/prosody.py``, measured in every recording before training starts. For a
             backbone from random weights: a pretrained one knows them.
+        tracks: pitch, level and spectrum of every frame (``tracks.py``), for such a backbone too.
         weight: of their mean squared error (each has unit variance), beside the cross entropy of the labels.
     """
 
     details: tuple[str, ...] = ()
     prosody: bool = False
+    tracks: bool = False
     weight: Positive = 1.0
 
 

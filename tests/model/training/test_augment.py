@@ -26,7 +26,7 @@ def clip():
 
 
 def heard(clip, seed=0, samples=SAMPLES, **effects):
-    return augment(clip, samples, Augmentation.model_validate(effects), np.random.default_rng(seed)).numpy()
+    return augment(clip, samples, Augmentation.model_validate(effects), np.random.default_rng(seed)).pcm.numpy()
 
 
 def test_without_effects_a_clip_is_cut_and_nothing_else(clip):

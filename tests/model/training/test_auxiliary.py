@@ -61,7 +61,7 @@ def test_any_head_s_last_layer_is_listened_to(manifest, tmp_path, kind):
     detector, _ = detector_to_train(TrainingSettings.model_validate(settings).model, tuple(PITCH_HZ), seed=0)
     model = WithAuxiliary(detector, 2, seed=0).eval()
     waveforms = torch.randn(3, 8000)
-    logits, told = model(waveforms)
+    logits, told, _ = model(waveforms)
     assert told.shape == (3, 2)
     assert torch.equal(logits, detector(waveforms))
     told.sum().backward()

@@ -36,7 +36,7 @@ def test_a_single_setting_can_be_changed_from_outside(written):
     assert settings.augment.speed.factor == (0.9, 1.1)
 
 
-@pytest.mark.parametrize("name", ["finetune", "demo", "demo_whole"])
+@pytest.mark.parametrize("name", ["finetune", "demo"])
 def test_shipped_settings_are_found_by_name(name):
     settings = read_settings(Path(name), ["corpus.path=other.csv"])
     assert settings.corpus.path == Path("other.csv")

@@ -29,7 +29,8 @@ _ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-gb-x-gb
 
 # Vocal tract factors of the speakers made of one voice: above 1 is a smaller speaker.
 _SMALLER_AND_LARGER = (0.95, 1.06)
-_FIVE_SIZES = (0.92, 0.96, 1.0, 1.05, 1.1)
+_FOUR_SIZES = (0.91, 0.97, 1.03, 1.1)
+_TEN_SIZES = (0.9, 0.92, 0.94, 0.96, 0.98, 1.0, 1.03, 1.05, 1.08, 1.11)
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class Speaker:
 
 def cast(seed: int) -> dict[str, tuple[Speaker, ...]]:
     """The speakers of "train", "dev", "unseen_voices" and "unseen_engine", women and men and engines taking turns."""
+    # Many speakers of each voice: how high a voice of some size usually is can only be learned from many.
     train = _taking_turns(
-        [_espeak(seed, voice, "male") for voice in _TRAIN_MEN],
-        [_espeak(seed, voice, "female", size) for voice in _TRAIN_WOMEN for size in _SMALLER_AND_LARGER],
-        [_speaker(seed, "flite", voice, "male", size) for size in _FIVE_SIZES for voice in ("awb", "rms")],
+        [_espeak(seed, voice, "male", size) for size in _SMALLER_AND_LARGER for voice in _TRAIN_MEN],
+        [_espeak(seed, voice, "female", size) for size in _FOUR_SIZES for voice in _TRAIN_WOMEN],
+        [_speaker(seed, "flite", voice, "male", size) for size in _TEN_SIZES for voice in ("awb", "rms")],
     )
     dev = _taking_turns(
         [_espeak(seed, voice, "male") for voice in _DEV_MEN],

@@ -58,7 +58,7 @@ SIZES = MappingProxyType(
             "unseen_engine": Part(2, 1),
         },
         "demo": {
-            "train": Part(54, 36),
+            "train": Part(108, 18),
             "dev": Part(8, 14),
             "unseen_sentences": Part(54, 2),
             "unseen_voices": Part(13, 10),
