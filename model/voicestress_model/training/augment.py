@@ -102,14 +102,12 @@ class Augmentation(BaseModel):
 
 
 class Piece(NamedTuple):
-    """A piece of a clip after the effects, where it starts in the clip, how fast it goes through it, pitch and all, and how
-    many semitones higher it was made besides.
-    """
+    """A piece of a clip after the effects, and where in the clip it is heard."""
 
     pcm: Tensor  # [samples] int16
     first_sample: int
-    speed: float
-    semitones: float
+    speed: float  # through the clip, pitch and all
+    semitones: float  # it was made higher by besides
 
 
 def augment(clip: np.ndarray, samples: int, settings: Augmentation, rng: np.random.Generator) -> Piece:

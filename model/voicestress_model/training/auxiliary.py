@@ -44,8 +44,8 @@ class WithAuxiliary(nn.Module):
         ]
 
     def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of ``waveforms [B, samples]``: logits ``[B, labels]``, standardised targets ``[B, targets]`` and values of the
-        frames ``[B, T, values]``.
+        """Logits ``[B, labels]``, standardised targets ``[B, targets]`` and values of the frames ``[B, T, values]`` of
+        ``waveforms [B, samples]``.
         """
         logits = self.detector(waveforms)
         told = logits[:, :0] if self.tell is None else self.tell(self._pooled)

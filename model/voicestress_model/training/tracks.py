@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 from threadpoolctl import threadpool_limits
 
 from voicestress_model.corpora.prosody import HIGHEST_F0_HZ, LOWEST_F0_HZ
@@ -81,14 +82,11 @@ def track(pcm: Pcm) -> Values:
 
     samples = pcm.astype(np.float64) / 32768
     frames = _frames(len(pcm))
-    rough, times = pyworld.dio(
-        samples, SAMPLE_RATE_HZ, LOWEST_F0_HZ, HIGHEST_F0_HZ, 1000 * _FRAME_SAMPLES / SAMPLE_RATE_HZ
-    )
+    period_ms = 1000 * _FRAME_SAMPLES / SAMPLE_RATE_HZ
+    rough, times = pyworld.dio(samples, SAMPLE_RATE_HZ, LOWEST_F0_HZ, HIGHEST_F0_HZ, frame_period=period_ms)
     f0_hz = pyworld.stonemask(samples, rough, times, SAMPLE_RATE_HZ)[:frames]  # [F]
     voiced = f0_hz > 0
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(samples, _WINDOW // 2), _WINDOW)[::_FRAME_SAMPLES][
-        :frames
-    ]
+    windows = sliding_window_view(np.pad(samples, _WINDOW // 2), _WINDOW)[::_FRAME_SAMPLES][:frames]  # [F, 512]
     power = np.abs(np.fft.rfft(windows * np.hanning(_WINDOW))) ** 2  # [F, 257]
     hz = np.fft.rfftfreq(_WINDOW, 1 / SAMPLE_RATE_HZ)
     starts = np.searchsorted(hz, (0, *_EDGES_HZ[:-1]))
