@@ -28,10 +28,10 @@ from load_tests.bench.engines import compiled, hugging_face, padding_free, plain
 from load_tests.bench.operations import operations
 from load_tests.bench.page import render
 from load_tests.bench.peak import matrix_product_peak
-from load_tests.bench.workload import mixed_speech
+from load_tests.bench.workload import mixed_speech, write_recordings
 
 ARCHITECTURE = "wav2vec2-base"
-_VOICE = Path("tests/data/jfk.wav")
+_CALIBRATION_WINDOWS = 12
 _PACKAGES = ("voicestress", "torch", "transformers", "onnxruntime", "numpy")
 
 
@@ -75,7 +75,7 @@ class _Bench:
             self.checkpoint,
             contract,
             self.int8_repository / "stress",
-            calibration=[_VOICE.parent],
+            calibration=[write_recordings(arguments.out / "calibration", mixed_speech(_CALIBRATION_WINDOWS, seed=9))],
             largest_level_change=100.0,
         )
 

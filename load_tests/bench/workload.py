@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,3 +25,11 @@ def speech(seconds: float, generator: np.random.Generator) -> Pcm:
     samples = round(seconds * RATE_HZ)
     start = int(generator.integers(0, len(voice) - samples + 1))
     return (voice[start : start + samples] * generator.uniform(0.3, 1.0)).astype(np.int16)
+
+
+def write_recordings(folder: Path, windows: Sequence[Pcm]) -> Path:
+    """Write each of ``windows`` to a file of its own in ``folder``, and return that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, window in enumerate(windows):
+        soundfile.write(folder / f"{number:03}.wav", window, RATE_HZ)
+    return folder
