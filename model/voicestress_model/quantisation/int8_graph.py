@@ -1,9 +1,10 @@
 """The quantised graph: its products in eight bits, everything else as it was.
 
-Activations become unsigned bytes with one static scale and zero point each, weights signed ones up to 64 with a scale for
-every output. AVX2 adds pairs of their products in 16 bits, which full signed bytes would overflow: 255 · 127 · 2 > 32767,
-but 255 · 64 · 2 is not. Unsigned weights can't overflow either, as ONNX Runtime widens them first, but where a CPU has
-instructions for bytes (VNNI) they are not used then: measured there, 410 GOP/s a core against 930, fp32 being 265.
+Activations become unsigned bytes with one static scale and zero point each, weights signed ones up to 64 with a scale
+for every output. AVX2 adds pairs of their products in 16 bits, which full signed bytes would overflow: 255 · 127 · 2 is
+above 32767, 255 · 64 · 2 is not. Unsigned weights can't overflow either, as ONNX Runtime widens them first, but where a
+CPU has instructions for bytes (VNNI) it doesn't use them then: measured there, 410 GOP/s a core against 930, with fp32
+at 265.
 """
 
 from __future__ import annotations

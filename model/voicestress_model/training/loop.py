@@ -23,7 +23,11 @@ from voicestress_model.training.learner import Learner, Step
 from voicestress_model.training.loader import augmented_batches
 from voicestress_model.training.optimiser import rate_factor
 from voicestress_model.training.progress import Epoch, Progress
-from voicestress_model.training.scoring import unweighted_average_recall, window_logits
+from voicestress_model.training.scoring import (
+    unweighted_average_recall,
+    unweighted_average_recall_error,
+    window_logits,
+)
 from voicestress_model.training.settings import TrainingSettings
 from voicestress_model.training.temperature import negative_log_likelihood
 from voicestress_model.training.tracks import Tracks
@@ -123,12 +127,14 @@ def _end_epoch(learner: Learner, dev: Clips, progress: Progress, rate: float, ar
     """Score the split "dev", write the epoch down, and keep its weights if it is the best so far."""
     logits = dev_logits(learner, dev, around.accelerator)
     labels = np.array([clip.label for clip in dev.clips])
+    recordings = np.array([clip.recording for clip in dev.clips])
     epoch = Epoch(
         epoch=len(progress.history) + 1,
         step=progress.step,
         learning_rate=rate,
         train_loss=progress.loss_sum / progress.loss_count,
-        dev_uar=unweighted_average_recall(logits, labels, np.array([clip.recording for clip in dev.clips])),
+        dev_uar=unweighted_average_recall(logits, labels, recordings),
+        dev_uar_error=unweighted_average_recall_error(logits, labels, recordings),
         dev_nll=negative_log_likelihood(logits, labels),
         wall_s=progress.wall_s,
     )

@@ -25,7 +25,7 @@ _FREE = {"save_every_steps": True, "out": True, "batches": {"workers"}}
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """One line of a run's history; ``wall_s`` is ``Progress``'s."""
+    """One line of a run's history; ``dev_uar_error`` is the UAR's standard error, ``wall_s`` is ``Progress``'s."""
 
     epoch: int
     step: int
@@ -34,6 +34,7 @@ class Epoch:
     dev_uar: float
     dev_nll: float
     wall_s: float
+    dev_uar_error: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +54,21 @@ class Progress:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the highest UAR, of equal ones that with the lowest loss; None before the first."""
-        return max(self.history, key=lambda epoch: (epoch.dev_uar, -epoch.dev_nll), default=None)
+        """The epoch to keep; None before the first.
+
+        A few hundred recordings say little about a UAR: of epochs within a standard error of the highest, the one with
+        the lowest loss is kept (after Breiman et al. 1984, Classification and Regression Trees, section 3.4.3). It is
+        decided epoch by epoch, since the weights of the others are gone.
+        """
+        best = highest = None
+        for epoch in self.history:
+            if highest is None or epoch.dev_uar > highest.dev_uar:
+                highest = epoch
+            enough = highest.dev_uar - highest.dev_uar_error
+            fell_behind = best is None or best.dev_uar < enough
+            if fell_behind or (epoch.dev_uar >= enough and epoch.dev_nll < best.dev_nll):
+                best = epoch
+        return best
 
     def after(self, loss: float, heard_s: float, *, wall_s: float) -> Progress:
         """One step further, on ``heard_s`` seconds of audio, at ``wall_s`` since the start."""

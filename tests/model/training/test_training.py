@@ -23,6 +23,7 @@ from voicestress_model.corpora import CorpusError, read_corpus
 from voicestress_model.training import TrainingError, TrainingSettings, command, read_settings, train
 from voicestress_model.training.corpus import split_corpus, with_shuffled_labels
 from voicestress_model.training.detectors import detector_to_train
+from voicestress_model.training.progress import Epoch, Progress
 
 from tests.model.training.conftest import LONG
 from tests.model.training.voices import (
@@ -74,10 +75,10 @@ def test_the_checkpoint_is_what_the_settings_asked_for(finished):
 
 def test_the_record_says_what_was_done(finished):
     written = record(finished)
-    best = max(written["epochs"], key=lambda epoch: (epoch["dev_uar"], -epoch["dev_nll"]))
+    best = Progress(history=tuple(Epoch(**epoch) for epoch in written["epochs"])).best
     assert len(written["epochs"]) == LONG["epochs"]
-    assert (written["best_epoch"], written["dev_uar"]) == (best["epoch"], best["dev_uar"])
-    assert written["dev_nll"] <= best["dev_nll"] + 1e-6  # no temperature is worse than 1
+    assert (written["best_epoch"], written["dev_uar"]) == (best.epoch, best.dev_uar)
+    assert written["dev_nll"] <= best.dev_nll + 1e-6  # no temperature is worse than 1
     assert written["settings"]["seed"] == 0
     assert written["corpus"]["train"]["labels"] == {"neutral": 12, "sad": 12, "anxious": 12}
     assert written["versions"]["torch"] in torch.__version__
