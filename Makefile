@@ -42,6 +42,7 @@ demo-model: $(DEV)/.ready build/corpus/demo/manifest.csv
 	cp build/demo-model/*.json build/demo-model/model.safetensors $(DEMO_MODEL)
 	$(DEV)/bin/voicestress export $(DEMO_MODEL) --out model_repository/stress
 	$(DEV)/bin/voicestress evaluate $(DEMO_MODEL) build/corpus/demo/manifest.csv --out $(DEMO_MODEL)/evaluation
+	$(DEV)/bin/python -m voicestress_model.evaluation.card MODEL_CARD.md $(DEMO_MODEL)/evaluation/report.json
 
 # The same on shuffled labels: a model that still beat guessing would have found what gives them away.
 demo-chance: $(DEV)/.ready build/corpus/demo/manifest.csv
@@ -50,6 +51,8 @@ demo-chance: $(DEV)/.ready build/corpus/demo/manifest.csv
 	$(DEV)/bin/voicestress evaluate build/demo-chance build/corpus/demo/manifest.csv --robustness-utterances 0 \
 		--out build/demo-chance/evaluation
 	cp build/demo-chance/evaluation/report.json $(DEMO_MODEL)/evaluation/chance.json
+	$(DEV)/bin/python -m voicestress_model.evaluation.card MODEL_CARD.md $(DEMO_MODEL)/evaluation/report.json \
+		--chance $(DEMO_MODEL)/evaluation/chance.json
 
 build/corpus/demo/manifest.csv: $(wildcard model/voicestress_model/corpora/synthetic/*.py) | $(DEV)/.ready
 	rm -rf build/corpus/demo

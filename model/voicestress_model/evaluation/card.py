@@ -1,0 +1,90 @@
+"""The tables of a model card, from the report of an evaluation: ``python -m voicestress_model.evaluation.card``.
+
+What a card says in words is for people to write; its figures are copied by this, between the lines ``<!-- tiers -->``,
+``<!-- noise -->`` or ``<!-- chance -->`` and the next ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+Report = Mapping[str, Any]
+
+
+def filled(card: str, tables: Mapping[str, str]) -> str:
+    """``card`` with each of ``tables`` in its place.
+
+    Raises:
+        ValueError: the card has no place for one of them.
+    """
+    for name, table in tables.items():
+        place = re.compile(rf"(<!-- {name} -->\n).*?\n?(<!-- end -->)", re.DOTALL)
+        card, found = place.subn(lambda match, table=table: match[1] + table + "\n" + match[2], card)
+        if found != 1:
+            raise ValueError(f"the card has {found} places <!-- {name} --> … <!-- end -->, one needed")
+    return card
+
+
+def tiers_table(report: Report) -> str:
+    """Recall against the baseline and the ceiling, the level's AUC and the calibration error, a line a tier."""
+    lines = [
+        "| tier | UAR | prosody | ceiling | share of the ceiling | AUC | calibration error |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for tier in report["tiers"]:
+        compared = {found["name"]: found for found in tier["comparisons"]}
+        uar, after = tier["uar"], tier["after"]
+        cells = [
+            tier["name"].replace("_", " "),
+            f"**{uar['value']:.3f}** [{uar['low']:.2f}, {uar['high']:.2f}]",
+            f"{compared['prosody']['uar']['value']:.3f}",
+            f"{compared['ceiling']['uar']['value']:.3f}",
+            f"{compared['ceiling']['model_share']:.0%}",
+            f"{tier['separation']['auc']['value']:.3f}",
+            f"{after['error']:.3f} ({after['error_if_calibrated']:.3f})",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def noise_table(report: Report) -> str:
+    """Recall under each distortion, and by how far levels move."""
+    lines = ["| condition | UAR | level moves by |", "| --- | --- | --- |"]
+    for condition in report["robustness"]["conditions"]:
+        moves = condition["mean_absolute_change"]
+        lines.append(f"| {condition['name']} | {condition['uar']['value']:.2f} | {moves:.1f} |")
+    return "\n".join(lines)
+
+
+def chance_table(report: Report) -> str:
+    """Recall of the model that was trained on shuffled labels."""
+    lines = ["| tier | UAR, trained on shuffled labels |", "| --- | --- |"]
+    for tier in report["tiers"]:
+        uar = tier["uar"]
+        name = tier["name"].replace("_", " ")
+        lines.append(f"| {name} | {uar['value']:.3f} [{uar['low']:.2f}, {uar['high']:.2f}] |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Fill the card's tables from the reports."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("card", type=Path)
+    parser.add_argument("report", type=Path, help="report.json of the model")
+    parser.add_argument("--chance", type=Path, help="report.json of the same trained on shuffled labels")
+    arguments = parser.parse_args()
+    report = json.loads(arguments.report.read_text(encoding="utf-8"))
+    tables = {"tiers": tiers_table(report), "noise": noise_table(report)}
+    if arguments.chance is not None:
+        tables["chance"] = chance_table(json.loads(arguments.chance.read_text(encoding="utf-8")))
+    card = arguments.card.read_text(encoding="utf-8")
+    arguments.card.write_text(filled(card, tables), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
