@@ -1,4 +1,4 @@
-"""How cost grows: throughput and memory against the batch, equal lengths against mixed ones."""
+"""How cost grows: throughput and memory against the batch, mixed lengths against equal and against padded ones."""
 
 from __future__ import annotations
 
@@ -9,43 +9,61 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from voicestress_model.agreement import Pcm, onnx_logits, onnx_session
 
 from load_tests.bench.compare_engines import clock
-from load_tests.bench.engines import padding_free
+from load_tests.bench.engines import Engine, padding_free
 from load_tests.bench.workload import mixed_speech, speech
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+LONGEST_S = 8.0
 _WINDOWS = 32
 
 
 @dataclass(frozen=True)
 class Growth:
-    """By batch size: audio-seconds a second on mixed and on equal lengths (medians), and peak memory in MB."""
+    """By batch size: audio-seconds a second (medians) on mixed lengths, on equal ones and, by ``padded_with``, on the
+    mixed ones padded; ``mixed_over_equal`` and ``mixed_over_alone`` (a batch against its windows one by one) round by
+    round; peak memory in MB with the longest windows the model takes, which no request can go beyond.
+    """
 
+    padded_with: str
     mixed: dict[int, float]
     equal: dict[int, float]
+    padded: dict[int, float]
     mixed_over_equal: dict[int, float]
+    mixed_over_alone: dict[int, float]
     memory_mb: dict[int, float]
 
 
-def measure(path: Path, *, threads: int, rounds: int) -> Growth:
-    """Measure the graph at ``path``; mixed and equal lengths hold the same audio and take turns."""
+def measure(path: Path, padding: Engine, *, threads: int, rounds: int) -> Growth:
+    """Measure the graph at ``path`` beside ``padding``, an engine that pads; all take turns on as much audio."""
     engine = padding_free(path, "padding-free", threads)
     mixed = mixed_speech(_WINDOWS, seed=3)
     audio_s = sum(map(len, mixed)) / 16_000
     generator = np.random.default_rng(4)
     equal = [speech(audio_s / _WINDOWS, generator) for _ in mixed]
+    ways = ((engine, mixed), (engine, equal), (padding, mixed))
     times = np.array(
-        [[[clock(engine, windows, size) for windows in (mixed, equal)] for size in BATCH_SIZES] for _ in range(rounds)]
-    )  # [rounds, sizes, 2]
-    rates = audio_s / np.median(times, axis=0)  # [sizes, 2]
-    ratios = np.median(times[..., 1] / times[..., 0], axis=0)  # [sizes]
+        [[[clock(*way, size) for way in ways] for size in BATCH_SIZES] for _ in range(rounds)]
+    )  # [rounds, sizes, ways]
+    rates = audio_s / np.median(times, axis=0)  # [sizes, ways]
+    over_equal = np.median(times[..., 1] / times[..., 0], axis=0)  # [sizes]
+    over_alone = np.median(times[:, :1, 0] / times[..., 0], axis=0)  # [sizes]
+
+    def by_size(values: npt.NDArray[np.float64]) -> dict[int, float]:
+        return dict(zip(BATCH_SIZES, values.tolist(), strict=True))
+
+    longest = [speech(LONGEST_S, generator) for _ in range(max(BATCH_SIZES))]
     return Growth(
-        mixed=dict(zip(BATCH_SIZES, rates[:, 0].tolist(), strict=True)),
-        equal=dict(zip(BATCH_SIZES, rates[:, 1].tolist(), strict=True)),
-        mixed_over_equal=dict(zip(BATCH_SIZES, ratios.tolist(), strict=True)),
-        memory_mb={size: peak_memory_mb(path, mixed[:size], threads) for size in BATCH_SIZES},
+        padded_with=padding.name,
+        mixed=by_size(rates[:, 0]),
+        equal=by_size(rates[:, 1]),
+        padded=by_size(rates[:, 2]),
+        mixed_over_equal=by_size(over_equal),
+        mixed_over_alone=by_size(over_alone),
+        memory_mb={size: peak_memory_mb(path, longest[:size], threads) for size in BATCH_SIZES},
     )
 
 

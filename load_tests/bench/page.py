@@ -10,6 +10,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from voicestress_model.evaluation.drawing import INK, MUTED, SERIES, drawn_in_page_colours, new_figure, to_svg
 
+from load_tests.bench.verdicts import shown, verdicts
+
 Found = Mapping[str, Any]
 
 
@@ -31,9 +33,18 @@ def render(found: Found) -> str:
         "the absolute figures do not. An audio-second is a second of speech; 10 audio-seconds a second is ten times "
         "real time. The weights are random, which costs what trained ones do and says nothing about scores. Nothing "
         "here was measured on a GPU.</p></div>"
-        f"{body}<h2>How it was measured</h2><pre><code>{escape(about['command'])}</code></pre>"
+        f"{_judged(found)}{body}<h2>How it was measured</h2><pre><code>{escape(about['command'])}</code></pre>"
         f'<p class="note">{escape(versions)}</p></main>\n</body>\n</html>\n'
     )
+
+
+def _judged(found: Found) -> str:
+    rows = []
+    for verdict in verdicts(found):
+        wanted = f"{'at most ' if verdict.at_most else ''}{verdict.wanted:g} {verdict.unit}"
+        reached = "reached" if verdict.reached else "<strong>short</strong>"
+        rows.append([escape(verdict.what), wanted, f"<strong>{shown(verdict.measured)}</strong>", reached])
+    return "<h2>In short</h2>" + _table(["What", "Wanted", "Measured", ""], rows)
 
 
 def _engines(found: Found) -> str:
@@ -89,12 +100,29 @@ def _served(found: Found) -> str:
     return text
 
 
+def _neighbours(found: Found) -> str:
+    rows = [[name, f"{n['logits']:.1e}", f"{n['level']:.2f}"] for name, n in found.items()]
+    return (
+        "<h2>Neighbours</h2><p>Each window alone, then in batches with others: how far its answer moves.</p>"
+        + _table(["Precision", "Logits, at most", "Stress level, to two decimals, at most"], rows)
+    )
+
+
+def _demo_int8(found: Found) -> str:
+    return (
+        f"<h2>What int8 costs</h2><p>The demo model's level, on {found['windows']} windows it was not calibrated on, "
+        f"changes by <strong>{found['mean']:.2f}</strong> points of 100 on average and by {found['largest']:.2f} at "
+        f"most; {found['same_status']} of them keep their status.</p>"
+    )
+
+
 def _growth(found: Found) -> str:
     sizes = [int(size) for size in found["mixed"]]
 
     def draw(axes: Axes) -> None:
         axes.plot(sizes, list(found["mixed"].values()), "o-", color=SERIES[0], label="mixed lengths, 1 to 8 s")
         axes.plot(sizes, list(found["equal"].values()), "s--", color=MUTED, label="equal lengths, as much audio")
+        axes.plot(sizes, list(found["padded"].values()), "^:", color=SERIES[1], label=f"mixed, {found['padded_with']}")
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.set_ylim(bottom=0)
@@ -104,13 +132,23 @@ def _growth(found: Found) -> str:
         axes.legend()
 
     rows = [
-        [str(size), f"{found['mixed'][key]:.1f}", f"{found['equal'][key]:.1f}", f"{found['mixed_over_equal'][key]:.2f}",
+        [str(size), f"{found['mixed'][key]:.1f}", f"{found['equal'][key]:.1f}", f"{found['padded'][key]:.1f}",
+         f"{found['mixed_over_equal'][key]:.2f}", f"{found['mixed_over_alone'][key]:.2f}",
          f"{found['memory_mb'][key]:.0f}"]
         for size, key in zip(sizes, found["mixed"], strict=True)
     ]  # fmt: skip
-    header = ["Batch", "Mixed", "Equal", "Mixed over equal", "Peak memory of the process, MB"]
+    header = [
+        "Batch",
+        "Mixed, audio-s/s",
+        "Equal",
+        "Mixed, padded",
+        "Mixed over equal",
+        "Over one by one",
+        "Memory, MB",
+    ]
     return (
-        "<h2>How cost grows</h2><p>A batch costs what its audio costs, whatever the lengths in it.</p>"
+        "<h2>How cost grows</h2><p>A batch costs what its audio costs, whatever the lengths in it. Memory is the "
+        "process's peak with a batch of the longest windows the model takes: no request can ask for more.</p>"
         + _picture(draw, "growth", "Throughput by batch size", 8, 3.4)
         + _table(header, rows)
     )
@@ -150,6 +188,8 @@ def _picture(draw: Callable[[Axes], None], name: str, description: str, width_in
 _SECTIONS: dict[str, Callable[[Found], str]] = {
     "engines": _engines,
     "served": _served,
+    "neighbours": _neighbours,
+    "demo_int8": _demo_int8,
     "growth": _growth,
     "overload": _overload,
     "on_paper": _on_paper,

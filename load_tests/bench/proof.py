@@ -19,19 +19,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from voicestress_model import StressCheckpoint, export_model, random_checkpoint, stress_contract
+from voicestress_model import StressCheckpoint, export_model, load_checkpoint, random_checkpoint, stress_contract
+from voicestress_model.corpora.synthetic import synthesize_corpus
 from voicestress_model.quantisation import export_int8
 from voicestress_triton import TritonServer
 
-from load_tests.bench import compare_engines, growth, overload, roofline, served
+from load_tests.bench import compare_engines, growth, neighbours, overload, roofline, served
 from load_tests.bench.engines import compiled, hugging_face, padding_free, plain_onnx
 from load_tests.bench.operations import operations
 from load_tests.bench.page import render
 from load_tests.bench.peak import matrix_product_peak
+from load_tests.bench.verdicts import table, verdicts
 from load_tests.bench.workload import mixed_speech, write_recordings
 
 ARCHITECTURE = "wav2vec2-base"
 _CALIBRATION_WINDOWS = 12
+_DEMO_MODEL = Path("model/voicestress-demo")
 _PACKAGES = ("voicestress", "torch", "transformers", "onnxruntime", "numpy")
 
 
@@ -49,13 +52,12 @@ def main() -> None:
     bench = _Bench(arguments)
     found: dict[str, Any] = {"about": bench.about()}
     for part in arguments.parts:
-        print(f"\n{part}", flush=True)
-        found[part] = _PARTS[part](bench)
-        print(json.dumps(found[part], indent=1))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "bench.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+        print(f"measuring: {part}", file=sys.stderr, flush=True)
+        found[part] = json.loads(json.dumps(_PARTS[part](bench)))  # as it will be read back: keys are strings
+        (arguments.out / "bench.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     (arguments.out / "bench.html").write_text(render(found), encoding="utf-8")
-    print(f"\n{arguments.out / 'bench.html'}")
+    print("\n".join(table(verdicts(found))))
+    print(f"\nall figures: {arguments.out / 'bench.html'}, {arguments.out / 'bench.json'}")
 
 
 class _Bench:
@@ -113,9 +115,35 @@ def _engines(bench: _Bench) -> dict[str, Any]:
     }
 
 
+def _neighbours(bench: _Bench) -> dict[str, Any]:
+    windows, threads = mixed_speech(bench.arguments.windows, shortest_s=0.5, seed=7), bench.arguments.threads
+    graphs = {"fp32": bench.graph, "int8": bench.int8_graph}
+    return {
+        name: dataclasses.asdict(neighbours.measure(graph, stress_contract(bench.checkpoint), windows, threads=threads))
+        for name, graph in graphs.items()
+    }
+
+
+def _demo_int8(bench: _Bench) -> dict[str, Any]:
+    """What int8 costs the model whose level means something, on recordings made for it."""
+    corpus = bench.arguments.out / "corpus"
+    if not (corpus / "manifest.csv").exists():
+        synthesize_corpus(corpus, size="small")
+    checkpoint = load_checkpoint(str(_DEMO_MODEL))
+    exported = export_int8(
+        checkpoint,
+        stress_contract(checkpoint),
+        bench.arguments.out / "demo-int8" / "stress",
+        calibration=[corpus / "manifest.csv"],
+        largest_level_change=100.0,  # measured here, whatever it is
+    )
+    return dataclasses.asdict(exported.change)
+
+
 def _growth(bench: _Bench) -> dict[str, Any]:
     arguments = bench.arguments
-    return dataclasses.asdict(growth.measure(bench.graph, threads=arguments.threads, rounds=arguments.rounds))
+    padding = plain_onnx(bench.checkpoint, arguments.out / "plain" / "model.onnx", arguments.threads)
+    return dataclasses.asdict(growth.measure(bench.graph, padding, threads=arguments.threads, rounds=arguments.rounds))
 
 
 def _served(bench: _Bench) -> dict[str, Any]:
@@ -155,8 +183,10 @@ def _processor() -> str:
 
 _PARTS: dict[str, Callable[[_Bench], dict[str, Any]]] = {
     "engines": _engines,
-    "served": _served,
+    "neighbours": _neighbours,
+    "demo_int8": _demo_int8,
     "growth": _growth,
+    "served": _served,
     "overload": _overload,
     "on_paper": _on_paper,
 }
