@@ -59,8 +59,7 @@ build/corpus/demo/manifest.csv: $(wildcard model/voicestress_model/corpora/synth
 	$(DEV)/bin/voicestress corpus synthesize --out build/corpus/demo
 
 bench: $(DEV)/.ready
-	$(DEV)/bin/python load_tests/bench/client_cost.py
-	$(DEV)/bin/python load_tests/bench/engine.py
+	$(DEV)/bin/python -m load_tests.bench.proof
 	$(DEV)/bin/python -m pytest -m slow
 
 format: $(DEV)/.ready

@@ -1,7 +1,4 @@
-# ruff: noqa: T201
 """What a recording costs the client before it goes on the wire: decode, resample, find speech, cut windows.
-
-    python load_tests/bench/client_cost.py [--json FILE]
 
 One process, one thread, a real voice at 48 kHz mono from memory. Each figure is the median CPU time of several runs,
 taken in turns, because a shared machine's speed drifts.
@@ -9,9 +6,7 @@ taken in turns, because a shared machine's speed drifts.
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -94,21 +89,3 @@ def measure() -> list[dict[str, object]]:
         {"name": name, "bound": bound, "target": target, "measured": round(measured, 1), "unit": unit}
         for name, bound, target, measured, unit in rows
     ]
-
-
-def main() -> None:
-    """Measure, print the table, and write it where asked."""
-    parser = argparse.ArgumentParser(description="Client cost of a recording, one thread, 48 kHz mono.")
-    parser.add_argument("--json", type=Path, help="also write the rows to this file")
-    arguments = parser.parse_args()
-    rows = measure()
-    print(f"{'48 kHz mono, one thread':36}{'target':>16}{'measured':>12}")
-    for row in rows:
-        target = f"{row['bound']} {row['target']}" if row["target"] is not None else "-"
-        print(f"{row['name']:36}{target:>16}{row['measured']:>12} {row['unit']}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

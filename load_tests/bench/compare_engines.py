@@ -34,10 +34,12 @@ class EngineFigures:
     highest: float
 
 
-def compare(engines: Sequence[Engine], windows: Sequence[Pcm], *, rounds: int) -> list[EngineFigures]:
+def compare(
+    engines: Sequence[Engine], windows: Sequence[Pcm], *, rounds: int, batch_sizes: Sequence[int] = BATCH_SIZES
+) -> list[EngineFigures]:
     """Figures of each engine on ``windows``; the first is what the others are held against."""
     audio_s = sum(map(len, windows)) / 16_000
-    by_size = {e.name: {size: audio_s / clock(e, windows, size) for size in BATCH_SIZES} for e in engines}
+    by_size = {e.name: {size: audio_s / clock(e, windows, size) for size in batch_sizes} for e in engines}
     best = {name: max(rates, key=rates.__getitem__) for name, rates in by_size.items()}
     times = np.array([[clock(engine, windows, best[engine.name]) for engine in engines] for _ in range(rounds)])
     ratios = times[:, :1] / times  # [rounds, engines]

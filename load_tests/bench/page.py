@@ -71,6 +71,9 @@ def _engines(found: Found) -> str:
         "turns. Engines that need equal lengths pad a batch to its longest window.</p>"
         + _table(header, rows)
         + _picture(draw, "engines", "Throughput of the engines", 9, 3)
+        + "<p>One window of 5 s alone, in audio-seconds a second: "
+        + ", ".join(f"{escape(e['name'])} {e['audio_s_per_s']:.1f} ({e['ratio']:.2f} times)" for e in found["alone"])
+        + ".</p>"
         + f"<p>A second of audio takes {found['gflop_per_audio_s']:.1f} GFLOP. This machine multiplies matrices at "
         f"{found['peak_gflops']:.0f} GFLOP/s at best, which would be {ceiling:.1f} audio-seconds a second if nothing "
         f"but products took time. Padding-free fp32 reaches {found['fp32_share_of_ceiling']:.0%} of that.</p>"
@@ -98,6 +101,14 @@ def _served(found: Found) -> str:
             "ratio.</p>" + _table(["Load", "p50", "p95", "p99", "p99 of the queue", "ratio"], loads)
         )
     return text
+
+
+def _client(found: Found) -> str:
+    rows = [[escape(figure["name"]), f"{figure['measured']:g} {escape(figure['unit'])}"] for figure in found["figures"]]
+    return (
+        "<h2>The client</h2><p>What a recording costs before it goes on the wire: decoding, resampling, finding "
+        "speech, cutting windows. 48 kHz mono, one process, one thread.</p>" + _table(["What", "Measured"], rows)
+    )
 
 
 def _neighbours(found: Found) -> str:
@@ -188,6 +199,7 @@ def _picture(draw: Callable[[Axes], None], name: str, description: str, width_in
 _SECTIONS: dict[str, Callable[[Found], str]] = {
     "engines": _engines,
     "served": _served,
+    "client": _client,
     "neighbours": _neighbours,
     "demo_int8": _demo_int8,
     "growth": _growth,

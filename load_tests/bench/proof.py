@@ -19,21 +19,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from voicestress_model import StressCheckpoint, export_model, load_checkpoint, random_checkpoint, stress_contract
 from voicestress_model.corpora.synthetic import synthesize_corpus
 from voicestress_model.quantisation import export_int8
 from voicestress_triton import TritonServer
 
-from load_tests.bench import compare_engines, growth, neighbours, overload, roofline, served
+from load_tests.bench import client_cost, compare_engines, growth, neighbours, overload, roofline, served
 from load_tests.bench.engines import compiled, hugging_face, padding_free, plain_onnx
 from load_tests.bench.operations import operations
 from load_tests.bench.page import render
 from load_tests.bench.peak import matrix_product_peak
 from load_tests.bench.verdicts import table, verdicts
-from load_tests.bench.workload import mixed_speech, write_recordings
+from load_tests.bench.workload import five_seconds, mixed_speech, write_recordings
 
 ARCHITECTURE = "wav2vec2-base"
 _CALIBRATION_WINDOWS = 12
+_ROUNDS_ALONE = 11
 _DEMO_MODEL = Path("model/voicestress-demo")
 _PACKAGES = ("voicestress", "torch", "transformers", "onnxruntime", "numpy")
 
@@ -41,7 +43,7 @@ _PACKAGES = ("voicestress", "torch", "transformers", "onnxruntime", "numpy")
 def main() -> None:
     """Measure the parts asked for, print them, and write them down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="(default: all)")
+    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="(default: all of them)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of everything that is compared (default: 5)")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each part that is served (default: 30)")
     parser.add_argument("--windows", type=int, default=24, help="in the engines' workload (default: 24)")
@@ -65,6 +67,7 @@ class _Bench:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
+        torch.set_num_threads(arguments.threads)
         self.checkpoint: StressCheckpoint = random_checkpoint(arguments.architecture)
         self.repository: Path = arguments.out / "fp32"
         self.graph = self.repository / "stress" / "1" / "model.onnx"
@@ -101,6 +104,7 @@ def _engines(bench: _Bench) -> dict[str, Any]:
         padding_free(bench.int8_graph, "padding-free int8", threads),
     ]
     figures = compare_engines.compare(engines, windows, rounds=bench.arguments.rounds)
+    alone = compare_engines.compare(engines, [five_seconds()], rounds=_ROUNDS_ALONE, batch_sizes=(1,))
     peak = matrix_product_peak(threads)
     seconds = [len(window) / 16_000 for window in windows]
     counted = operations(bench.checkpoint.detector.config, seconds)
@@ -108,6 +112,7 @@ def _engines(bench: _Bench) -> dict[str, Any]:
     fp32 = next(found for found in figures if found.name == "padding-free fp32")
     return {
         "engines": [dataclasses.asdict(found) for found in figures],
+        "alone": [dataclasses.asdict(found) for found in alone],
         "peak_gflops": peak / 1e9,
         "gflop_per_audio_s": counted / sum(seconds) / 1e9,
         "ceiling_audio_s_per_s": ceiling,
@@ -183,6 +188,7 @@ def _processor() -> str:
 
 _PARTS: dict[str, Callable[[_Bench], dict[str, Any]]] = {
     "engines": _engines,
+    "client": lambda bench: {"figures": client_cost.measure()},
     "neighbours": _neighbours,
     "demo_int8": _demo_int8,
     "growth": _growth,

@@ -55,8 +55,19 @@ def _engines(found: Found) -> Iterator[Verdict]:
     for precision, wanted in (("fp32", 1.3), ("int8", 2.0)):
         ratio = engines[f"padding-free {precision}"]["ratio"]
         yield Verdict(f"{precision} engine against {baseline}, each at its best batch", wanted, ratio, "times")
+    alone = next(engine for engine in found["alone"] if engine["name"] == "padding-free fp32")
+    yield Verdict(f"fp32 engine against {baseline}, one window of 5 s alone", 1.3, alone["ratio"], "times")
     share = found["fp32_share_of_ceiling"]
     yield Verdict("fp32 engine against this machine's matrix products alone", 0.85, share, "times")
+
+
+def _client(found: Found) -> Iterator[Verdict]:
+    for figure in found["figures"]:
+        if figure["target"] is not None:
+            at_most = figure["bound"] == "at most"
+            yield Verdict(
+                f"client: {figure['name']}", figure["target"], figure["measured"], figure["unit"], at_most=at_most
+            )
 
 
 def _neighbours(found: Found) -> Iterator[Verdict]:
@@ -110,6 +121,7 @@ def _of(by_size: Mapping[Any, float], size: str) -> float:
 
 _PARTS = {
     "engines": _engines,
+    "client": _client,
     "neighbours": _neighbours,
     "demo_int8": _demo_int8,
     "growth": _growth,

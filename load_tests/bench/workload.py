@@ -27,6 +27,11 @@ def speech(seconds: float, generator: np.random.Generator) -> Pcm:
     return (voice[start : start + samples] * generator.uniform(0.3, 1.0)).astype(np.int16)
 
 
+def five_seconds() -> Pcm:
+    """The window that is scored alone."""
+    return speech(5.0, np.random.default_rng(1))
+
+
 def write_recordings(folder: Path, windows: Sequence[Pcm]) -> Path:
     """Write each of ``windows`` to a file of its own in ``folder``, and return that."""
     folder.mkdir(parents=True, exist_ok=True)
