@@ -91,7 +91,7 @@ def reasons(tmp_path_factory) -> dict[str, str]:
     for name, (module, text, _) in REFUSED.items():
         add(repository, name, module, text)
     with pytest.raises(ModelLoadError) as refusal:
-        TritonServer(repository).start()
+        TritonServer(repository, ready_timeout_s=280).start()  # nine processes load torch for it
     return refusal.value.failures
 
 
