@@ -12,13 +12,14 @@ SOURCES := client preprocess model deploy load_tests tests
 # ONNX Runtime reports usage to its makers unless it is told not to.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test lint format bench demo-model demo-chance clean
+.PHONY: help demo test lint format bench demo-model export-demo demo-chance clean
 
 help:
 	@echo 'make demo        start Triton, score a recording, print the report (no torch; about a minute)'
 	@echo 'make test        install everything and run the checks and tests'
 	@echo 'make bench       measure every figure the README quotes'
 	@echo 'make demo-model  synthesise its corpus, train, export and evaluate the demo model (an hour and a half)'
+	@echo 'make export-demo export the demo model again, for all that model_repository serves (a minute)'
 	@echo 'make demo-chance the same on shuffled labels, which must end at guessing (20 minutes)'
 	@echo 'make format      format the code and mend what ruff can'
 	@echo 'make clean       remove the environments'
@@ -40,9 +41,15 @@ demo-model: $(DEV)/.ready build/corpus/demo/manifest.csv
 	$(TRAIN) demo
 	mkdir -p $(DEMO_MODEL)
 	cp build/demo-model/*.json build/demo-model/model.safetensors $(DEMO_MODEL)
-	$(DEV)/bin/voicestress export $(DEMO_MODEL) --out model_repository/stress
+	$(MAKE) export-demo
 	$(DEV)/bin/voicestress evaluate $(DEMO_MODEL) build/corpus/demo/manifest.csv --out $(DEMO_MODEL)/evaluation
 	$(DEV)/bin/python -m voicestress_model.evaluation.card MODEL_CARD.md $(DEMO_MODEL)/evaluation/report.json
+
+# What model_repository serves, from the trained demo model: ONNX, with fp16 for GPUs beside it, and TorchScript.
+export-demo: $(DEV)/.ready
+	$(DEV)/bin/voicestress export $(DEMO_MODEL) --precision fp16 --calibration tests/data/jfk.wav \
+		--out model_repository/stress
+	$(DEV)/bin/voicestress export $(DEMO_MODEL) --format torchscript --out model_repository/stress_torchscript
 
 # The same on shuffled labels: a model that still beat guessing would have found what gives them away.
 demo-chance: $(DEV)/.ready build/corpus/demo/manifest.csv

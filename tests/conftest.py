@@ -23,6 +23,7 @@ NOT_A_STRESS_MODEL = "plain"
 CROWDED_MODEL = "crowded"
 BOASTING_MODEL = "boasting"
 RANDOM_MODEL = "random"
+TORCHSCRIPT_MODEL = "torchscript"
 SPOILT = {
     NOT_A_STRESS_MODEL: (r"^parameters .*$", ""),
     # It waits for more windows than its queue holds.
@@ -34,11 +35,12 @@ SPOILT = {
 
 @pytest.fixture(scope="session")
 def lively_checkpoints():
-    """Checkpoints of both norm kinds by the name of the model they are served as."""
+    """Checkpoints of both norm kinds by the name of the model they are served as, one of them as TorchScript too."""
     from voicestress_model import random_checkpoint
 
     names = {"group_norm": "tiny", "layer_norm": "tiny-layer-norm"}
-    return {model: with_lively_weights(random_checkpoint(architecture)) for model, architecture in names.items()}
+    served = {model: with_lively_weights(random_checkpoint(architecture)) for model, architecture in names.items()}
+    return {**served, TORCHSCRIPT_MODEL: served["group_norm"]}
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +51,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory, lively_checkpoints) -> 
     folder = tmp_path_factory.mktemp("repository")
     shutil.copytree(MODEL_REPOSITORY / "stress", folder / "stress")
     for name, checkpoint in lively_checkpoints.items():
-        export_model(checkpoint, stress_contract(checkpoint, longest_window_s=3.0), folder / name)
+        made = "torchscript" if name == TORCHSCRIPT_MODEL else "onnx"
+        export_model(checkpoint, stress_contract(checkpoint, longest_window_s=3.0), folder / name, format=made)
     untrained = random_checkpoint("tiny")
     export_model(untrained, stress_contract(untrained), folder / RANDOM_MODEL)
     for name, (pattern, replacement) in SPOILT.items():

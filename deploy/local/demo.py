@@ -14,10 +14,10 @@ RECORDING = Path("tests/data/jfk.wav")  # US president's inaugural address, 1961
 
 
 def demo() -> int:
-    """Start Triton on the repository's models, score the recording, stop Triton; 3 when Triton does not start."""
+    """Start Triton on the repository's ONNX model, score the recording, stop Triton; 3 when Triton does not start."""
     print("starting Triton …", file=sys.stderr)  # noqa: T201 - a command's answer
     try:
-        with TritonServer(ROOT / "model_repository") as server:
+        with TritonServer(ROOT / "model_repository", models=["stress"]) as server:
             command = ["analyze", os.path.relpath(ROOT / RECORDING), "--url", server.url]
             print(f"$ voicestress {' '.join(command)}\n", file=sys.stderr)  # noqa: T201
             return main(command)

@@ -47,6 +47,13 @@ def onnx_logits(session: onnxruntime.InferenceSession, windows: Sequence[Pcm]) -
     return np.asarray(logits)
 
 
+def torchscript_logits(model: torch.jit.ScriptModule, windows: Sequence[Pcm]) -> Logits:
+    """The scripted model's logits ``[windows, labels]``, all windows in one batch, run as Triton runs it."""
+    lengths = torch.tensor([[len(window)] for window in windows], dtype=torch.int32)
+    with torch.inference_mode(), torch.jit.optimized_execution(False):
+        return np.asarray(model(torch.from_numpy(np.concatenate(windows)), lengths).numpy())
+
+
 def mixed_windows(contract: StressContract, *, seed: int = 0) -> list[Pcm]:
     """Five windows from the shortest to the longest the model takes, loud and soft, low-pass noise from ``seed``."""
     generator = np.random.default_rng(seed)

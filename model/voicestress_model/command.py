@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,24 +34,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--longest-window-s", type=float, default=8.0, help="longest window scored (default: 8 s)")
     parser.add_argument(
         "--precision",
-        choices=("fp32", "int8"),
+        choices=("fp32", "fp16", "int8"),
         default="fp32",
-        help="int8, for CPUs: faster, at a change of the level that is measured and printed (default: fp32)",
+        help="int8, for CPUs, or fp16, for the variant for GPUs (a file beside the fp32 one, served with "
+        "--model-config-name=gpu): faster, at a change of the level that is measured and printed (default: fp32)",
     )
     parser.add_argument(
         "--calibration",
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="for int8: recordings like those to be scored, as folders, manifests (.csv, .parquet) or files; one half "
-        "sets the scales, the other measures the change",
+        help="recordings like those to be scored, as folders, manifests (.csv, .parquet) or files. For int8, one half "
+        "sets the scales, the other measures the change; for fp16 all measure it, or noise where there are none",
     )
     parser.add_argument(
         "--largest-level-change",
         type=float,
         default=1.0,
         metavar="POINTS",
-        help="for int8: export only if levels (0 to 100) change by no more than this on average (default: 1)",
+        help="for int8 and fp16: export only if levels (0 to 100) change by no more than this on average (default: 1)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("onnx", "torchscript"),
+        default="onnx",
+        help="onnx for Triton's onnxruntime backend, torchscript (fp32) for its pytorch backend (default: onnx)",
+    )
+    parser.add_argument(
+        "--response-cache",
+        action="store_true",
+        help="let Triton answer repeated audio from its response cache (see `voicestress serve --response-cache-mb`)",
     )
 
 
@@ -58,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Export, and print what was written and how well it agrees with Hugging Face."""
     from voicestress_model.architectures import random_checkpoint
     from voicestress_model.checkpoints import load_checkpoint
-    from voicestress_model.export import export_model, stress_contract
+    from voicestress_model.errors import ExportError
+    from voicestress_model.export import FORMATS, export_model, stress_contract
 
     if arguments.architecture:
         checkpoint = random_checkpoint(arguments.architecture, seed=arguments.seed)
@@ -70,16 +84,29 @@ def run(arguments: argparse.Namespace) -> int:
         shortest_window_s=arguments.shortest_window_s,
         longest_window_s=arguments.longest_window_s,
     )
-    if arguments.precision == "int8":
-        return _export_int8(checkpoint, contract, arguments)
-    difference = export_model(checkpoint, contract, arguments.out)
-    size_mb = (arguments.out / "1" / "model.onnx").stat().st_size / 1e6
-    print(f"{arguments.out}: {checkpoint.name}, {size_mb:.1f} MB")  # noqa: T201 - the command's answer
-    print(f"ONNX Runtime and Hugging Face agree to {difference:.1e} on mixed lengths")  # noqa: T201
+    if arguments.format == "torchscript" and arguments.precision != "fp32":
+        raise ExportError(f"{arguments.precision} is for --format onnx; torchscript is fp32")
+    if arguments.precision == "fp32":
+        difference = export_model(
+            checkpoint,
+            contract,
+            arguments.out,
+            format=arguments.format,
+            response_cache=arguments.response_cache,
+        )
+        made = FORMATS[arguments.format]
+        _say(f"{arguments.out}: {checkpoint.name}, {_megabytes(arguments.out, made.file)}")
+        _say(f"{made.runtime} and Hugging Face agree to {difference:.1e} on mixed lengths")
+        return 0
+    export = _export_int8 if arguments.precision == "int8" else _export_half
+    for line in export(checkpoint, contract, arguments):
+        _say(line)
     return 0
 
 
-def _export_int8(checkpoint: StressCheckpoint, contract: StressContract, arguments: argparse.Namespace) -> int:
+def _export_int8(
+    checkpoint: StressCheckpoint, contract: StressContract, arguments: argparse.Namespace
+) -> Iterator[str]:
     from voicestress_model.quantisation import export_int8
 
     exported = export_int8(
@@ -88,14 +115,49 @@ def _export_int8(checkpoint: StressCheckpoint, contract: StressContract, argumen
         arguments.out,
         calibration=arguments.calibration or (),
         largest_level_change=arguments.largest_level_change,
+        response_cache=arguments.response_cache,
     )
-    size_mb = (arguments.out / "1" / "model.onnx").stat().st_size / 1e6
-    print(f"{arguments.out}: {checkpoint.name}, int8, {size_mb:.1f} MB")  # noqa: T201 - the command's answer
-    print(f"ONNX Runtime and Hugging Face agree to {exported.difference:.1e} on mixed lengths before quantising")  # noqa: T201
-    print(f"in int8, {exported.change} windows of recordings it was not calibrated on")  # noqa: T201
-    if exported.left_out:
-        print(f"{len(exported.left_out)} recordings could not be used; the first: {exported.left_out[0]}")  # noqa: T201
-    return 0
+    yield f"{arguments.out}: {checkpoint.name}, int8, {_megabytes(arguments.out, 'model.onnx')}"
+    yield f"ONNX Runtime and Hugging Face agree to {exported.difference:.1e} on mixed lengths before quantising"
+    yield f"in int8, {exported.change} windows of recordings it was not calibrated on"
+    yield from _left_out(exported.left_out)
+
+
+def _export_half(
+    checkpoint: StressCheckpoint, contract: StressContract, arguments: argparse.Namespace
+) -> Iterator[str]:
+    from voicestress_model.export import HALF_FILE
+    from voicestress_model.half_export import export_half
+
+    exported = export_half(
+        checkpoint,
+        contract,
+        arguments.out,
+        recordings=arguments.calibration or (),
+        largest_level_change=arguments.largest_level_change,
+        response_cache=arguments.response_cache,
+    )
+    sizes = (
+        f"{_megabytes(arguments.out, 'model.onnx')} in fp32, {_megabytes(arguments.out, HALF_FILE)} in fp16 for GPUs"
+    )
+    yield f"{arguments.out}: {checkpoint.name}, {sizes} (--model-config-name=gpu)"
+    yield f"ONNX Runtime and Hugging Face agree to {exported.difference:.1e} on mixed lengths in fp32"
+    source = f"{exported.recordings} recordings" if exported.recordings else "noise; give recordings with --calibration"
+    yield f"in fp16, {exported.change} windows of {source}; logits change by {exported.logits:.1e} at most"
+    yield from _left_out(exported.left_out)
+
+
+def _left_out(recordings: Sequence[str]) -> Iterator[str]:
+    if recordings:
+        yield f"{len(recordings)} recordings could not be used; the first: {recordings[0]}"
+
+
+def _megabytes(folder: Path, file: str) -> str:
+    return f"{(folder / '1' / file).stat().st_size / 1e6:.1f} MB"
+
+
+def _say(line: str) -> None:
+    print(line)  # noqa: T201 - the command's answer
 
 
 def label_weights(text: str) -> dict[str, float]:

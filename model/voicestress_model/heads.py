@@ -17,13 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
+from voicestress_model import numerics
 from voicestress_model.errors import CheckpointError
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config
 
-_MASKED_SCORE = -1e4  # finite, so that a window without frames gives numbers; its exponential is zero
-_SMALLEST_VARIANCE = 1e-5  # keeps the square root's gradient finite where all frames are alike
 _TCN_KERNEL = 3
 
 
@@ -111,11 +110,11 @@ class AttentiveStatistics(nn.Module):
         """Logits ``[B, labels]`` of ``frames [B, T, H]`` with ``mask [B, T]``."""
         frames = zero_masked(frames, mask)
         scores = self.score(torch.tanh(self.expand(frames)))  # [B, T, 1]
-        weights = torch.where(mask.unsqueeze(-1), scores, _MASKED_SCORE).softmax(dim=1)  # [B, T, 1]
+        weights = torch.where(mask.unsqueeze(-1), scores, numerics.MASKED_SCORE).softmax(dim=1)  # [B, T, 1]
         mean = (weights * frames).sum(dim=1, keepdim=True)  # [B, 1, H]
         # Around the mean, not E[h²] - E[h]²: that loses its digits where frames are far from zero and alike.
         variance = (weights * (frames - mean).square()).sum(dim=1)  # [B, H]
-        deviation = (variance + _SMALLEST_VARIANCE).sqrt()  # [B, H]
+        deviation = (variance + numerics.SMALLEST_VARIANCE).sqrt()  # [B, H]
         logits: Tensor = self.layers(torch.cat([mean.squeeze(1), deviation], dim=-1))
         return logits
 

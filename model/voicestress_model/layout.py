@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from voicestress_model.geometry import RECEPTIVE_FIELD_SAMPLES, SLOT_SAMPLES
+from voicestress_model import geometry
 
 
 class Layout(NamedTuple):
@@ -30,14 +30,18 @@ def lay_out(lengths: Tensor, shortest_samples: int, longest_samples: int) -> Lay
     """Give every window of ``lengths [B]`` (samples) its slots."""
     accepted = (lengths >= shortest_samples) & (lengths <= longest_samples)  # [B]
     samples = torch.where(accepted, lengths, 0)  # [B]
-    slots = (torch.div(samples + SLOT_SAMPLES - 1, SLOT_SAMPLES, rounding_mode="trunc")).clamp(min=1)  # [B]
+    slots = torch.div(samples + geometry.SLOT_SAMPLES - 1, geometry.SLOT_SAMPLES, rounding_mode="trunc")  # [B]
+    slots = slots.clamp(min=1)  # [B]
     ends = slots.cumsum(0)  # [B]
     total = ends[-1].item()
-    torch._check(total >= 1)
+    if not torch.jit.is_scripting():
+        torch._check(total >= 1)
     slot = torch.arange(total, device=lengths.device)  # [N]
     window = (slot.unsqueeze(1) >= ends).sum(dim=1)  # [N]
     first_slot = ends - slots  # [B]
-    frames = torch.div(samples - RECEPTIVE_FIELD_SAMPLES, SLOT_SAMPLES, rounding_mode="trunc") + 1  # [B]
+    frames = (
+        torch.div(samples - geometry.RECEPTIVE_FIELD_SAMPLES, geometry.SLOT_SAMPLES, rounding_mode="trunc") + 1
+    )  # [B]
     return Layout(
         accepted=accepted,
         samples=samples,
@@ -62,19 +66,12 @@ class PaddedView(NamedTuple):
     mask: Tensor  # [B, T] whether the place is one of the window's frames
     position: Tensor  # [N] where each slot stands in the flattened view
 
-    def spread(self, rows: Tensor) -> Tensor:
-        """``[N, X]`` to ``[B, T, X]``; what stands outside the mask is finite and meaningless."""
-        return take(rows, self.slot)
-
-    def collect(self, padded: Tensor) -> Tensor:
-        """``[B, T, X]`` back to ``[N, X]``."""
-        return take(padded.flatten(0, 1), self.position)
-
 
 def padded_view(layout: Layout) -> PaddedView:
     """The padded view of a layout."""
     longest = layout.frames.max().clamp(min=1).item()
-    torch._check(longest >= 1)
+    if not torch.jit.is_scripting():
+        torch._check(longest >= 1)
     time = torch.arange(longest, device=layout.frames.device)  # [T]
     last_slot = layout.window.shape[0] - 1
     return PaddedView(
@@ -82,3 +79,13 @@ def padded_view(layout: Layout) -> PaddedView:
         mask=time < layout.frames.unsqueeze(1),
         position=layout.window * longest + layout.ordinal.clamp(max=longest - 1),
     )
+
+
+def spread(rows: Tensor, view: PaddedView) -> Tensor:
+    """``[N, X]`` to ``[B, T, X]``; what stands outside the mask is finite and meaningless."""
+    return take(rows, view.slot)
+
+
+def collect(padded: Tensor, view: PaddedView) -> Tensor:
+    """``[B, T, X]`` back to ``[N, X]``."""
+    return take(padded.flatten(0, 1), view.position)

@@ -17,6 +17,10 @@ Three things make it work.
   Normalisation and group norm then melt into per-window weights of the first convolution.
 
 A window shorter or longer than the model allows gets one empty slot and NaN logits.
+
+The module exports to ONNX and compiles with TorchScript, which knows a part of Python only: no methods on a layout, no
+closures, numbers by the name of their module. Products run in the type of their weights; residuals, norms and softmax
+are in fp32 whatever that is (see ``half.py``).
 """
 
 from __future__ import annotations
@@ -27,21 +31,9 @@ from torch._higher_order_ops.scan import scan
 from torch.nn import functional as F  # noqa: N812 - its usual name
 from transformers import Wav2Vec2Model
 
+from voicestress_model import geometry, numerics
 from voicestress_model.detector import StressDetector
-from voicestress_model.geometry import (
-    FIRST_KERNEL,
-    FIRST_STRIDE,
-    KERNELS,
-    ROWS_PER_SLOT,
-    SLOT_SAMPLES,
-)
-from voicestress_model.layout import Layout, PaddedView, lay_out, padded_view, take
-
-# Measured on two cores with 32 MB of cache: saves a tenth of the whole time at 5 s; smaller tiles save no more.
-TILE_SLOTS = 64
-_PCM_SCALE = 1.0 / 32768.0
-_NORMALIZATION_EPS = 1e-7  # of Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm
-_MASKED_SCORE = -1e4  # finite, so that a window without frames gives numbers, not NaN, until the very end
+from voicestress_model.layout import Layout, PaddedView, collect, lay_out, padded_view, spread, take
 
 
 class PackedConvolution(nn.Module):
@@ -57,27 +49,31 @@ class PackedConvolution(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """An even number of rows ``[R, C]`` to ``[R/2, C]``; with kernel 3 the last one means nothing."""
         rows = _neighbours(rows, self.kernel) @ self.weight
-        rows = rows if self.bias is None else rows + self.bias
-        return F.gelu(rows if self.norm is None else self.norm(rows))
+        if self.bias is not None:
+            rows = rows + self.bias
+        if self.norm is not None:
+            rows = self.norm(rows.float()).to(self.weight.dtype)
+        return F.gelu(rows)
 
 
 class PackedFrontEnd(nn.Module):
     """PCM to features: ``pcm [S]`` and a layout to the rows ``[N, C]`` of the seventh convolution.
 
-    It works in tiles of at most 64 slots: the first convolution makes 6.5 MB of a second, and a batch of that would be
-    written to memory and read back at every layer.
+    It works in tiles of ``tile_slots`` at most: the first convolution makes 6.5 MB of a second, and a batch of that
+    would be written to memory and read back at every layer.
     """
 
-    def __init__(self, backbone: Wav2Vec2Model, *, normalize: bool) -> None:
+    def __init__(self, backbone: Wav2Vec2Model, *, normalize: bool, tile_slots: int = geometry.TILE_SLOTS) -> None:
         super().__init__()
         first, *others = backbone.feature_extractor.conv_layers
-        self.normalize = normalize
+        self.normalize, self.tile_slots = normalize, tile_slots
         self.group_norm = backbone.config.feat_extract_norm == "group"
         self.first_weight = _as_matrix(first.conv.weight)  # [10, C]
         self.first_bias = first.conv.bias  # group norm takes it away again
         self.first_norm = first.layer_norm
-        self.others = nn.ModuleList(PackedConvolution(*pair) for pair in zip(others, KERNELS[1:], strict=True))
-        taps = torch.arange(ROWS_PER_SLOT).unsqueeze(1) * FIRST_STRIDE + torch.arange(FIRST_KERNEL)
+        self.others = nn.ModuleList(PackedConvolution(*pair) for pair in zip(others, geometry.KERNELS[1:], strict=True))
+        rows, taps = torch.arange(geometry.ROWS_PER_SLOT), torch.arange(geometry.FIRST_KERNEL)
+        taps = rows.unsqueeze(1) * geometry.FIRST_STRIDE + taps
         self.register_buffer("taps", taps, persistent=False)  # [64, 10] samples of a slot that each row sees
 
     def forward(self, pcm: Tensor, layout: Layout) -> Tensor:
@@ -96,36 +92,43 @@ class PackedFrontEnd(nn.Module):
     def _in_tiles(self, inputs: Tensor, which: Tensor, layers: Tensor) -> Tensor:
         """All seven convolutions: ``inputs [N, 64, 11]``, slot n through first layer ``which[n]`` of ``[*, 11, C]``."""
         slots = inputs.shape[0]
-        tiles = (slots + TILE_SLOTS - 1) // TILE_SLOTS
+        most = geometry.GPU_TILE_SLOTS if inputs.is_cuda else self.tile_slots
+        tiles = (slots + most - 1) // most
         size = (slots + tiles - 1) // tiles
         starts = torch.arange(tiles, device=inputs.device).unsqueeze(1) * size  # [tiles, 1]
         slot = (starts + torch.arange(size + 1, device=inputs.device)).clamp(max=slots - 1)  # [tiles, size + 1]
-        pieces = take(inputs, slot), take(which, slot)
-
-        def convolve(inputs: Tensor, which: Tensor) -> Tensor:
-            return self._tile(inputs, take(layers, which))
-
-        if torch.compiler.is_exporting():  # a loop whose length the batch decides is an operator of its own there
-            nothing = torch.zeros(1, device=inputs.device)
-            _, features = scan(lambda carry, tile: (carry + 1, convolve(*tile)), nothing, pieces)
+        inputs, which = take(inputs, slot), take(which, slot)  # [tiles, size + 1, …]
+        if torch.jit.is_scripting():
+            features = torch.stack([self._tile(inputs[tile], which[tile], layers) for tile in range(tiles)])
         else:
-            features = torch.stack([convolve(*tile) for tile in zip(*pieces, strict=True)])
+            features = self._tiles(inputs, which, layers)  # [tiles, size, C]
         return features.flatten(0, 1)[:slots]  # [N, C]
 
-    def _tile(self, inputs: Tensor, layers: Tensor) -> Tensor:
-        """K + 1 slots ``[K + 1, 64, 11]`` with their first layers ``[K + 1, 11, C]`` to the first K's rows ``[K, C]``.
+    @torch.jit.unused
+    def _tiles(self, inputs: Tensor, which: Tensor, layers: Tensor) -> Tensor:
+        """``inputs [tiles, K + 1, 64, 11]`` to ``[tiles, K, C]``, one tile after the other."""
+        if not torch.compiler.is_exporting():
+            return torch.stack([self._tile(*tile, layers) for tile in zip(inputs, which, strict=True)])
+        # A loop whose length the batch decides is an operator of its own there.
+        nothing = torch.zeros(1, device=inputs.device)
+        return scan(lambda carry, tile: (carry + 1, self._tile(*tile, layers)), nothing, (inputs, which))[1]
+
+    def _tile(self, inputs: Tensor, which: Tensor, layers: Tensor) -> Tensor:
+        """K + 1 slots ``[K + 1, 64, 11]`` with first layers ``which [K + 1]`` to the first K's rows ``[K, C]``.
 
         The last slot is there for the others to look into.
         """
-        rows = torch.bmm(inputs, layers).flatten(0, 1)  # [64(K + 1), C]
-        rows = F.gelu(rows if self.group_norm else self.first_norm(rows))
+        rows = torch.bmm(inputs, take(layers, which)).flatten(0, 1)  # [64(K + 1), C]
+        if not self.group_norm:
+            rows = self.first_norm(rows)
+        rows = F.gelu(rows.to(self.others[0].weight.dtype))
         for convolution in self.others:
             rows = convolution(rows)  # [32(K + 1), C] … [K + 1, C]
         return rows[:-1]
 
     def _gather(self, pcm: Tensor, layout: Layout) -> Tensor:
         """The 10 samples under each row of the first convolution, ``[N, 64, 10]``; zero beyond a window's end."""
-        offset = layout.ordinal * SLOT_SAMPLES  # [N]
+        offset = layout.ordinal * geometry.SLOT_SAMPLES  # [N]
         left = take(layout.samples, layout.window) - offset  # [N]
         start = take(layout.first_sample, layout.window) + offset  # [N]
         inside = self.taps < left[:, None, None]  # [N, 64, 10]
@@ -136,14 +139,14 @@ class PackedFrontEnd(nn.Module):
         """Mean (in PCM units) and scale of each window, ``[B]`` each, as the feature extractor normalises."""
         if not self.normalize:
             zeros = torch.zeros_like(layout.samples, dtype=torch.float64)
-            return zeros, zeros + _PCM_SCALE
-        once = samples[..., :FIRST_STRIDE].flatten(1)  # [N, 320] every sample once
+            return zeros, zeros + numerics.PCM_SCALE
+        once = samples[..., : geometry.FIRST_STRIDE].flatten(1)  # [N, 320] every sample once
         sums = torch.stack([once.sum(dim=1), once.square().sum(dim=1)], dim=1)  # [N, 2]
         totals = layout.membership @ sums  # [B, 2]
         count = layout.samples.clamp(min=1).double()  # [B]
         mean = totals[:, 0] / count
-        variance = (totals[:, 1] / count - mean.square()) * _PCM_SCALE**2
-        return mean, _PCM_SCALE / (variance + _NORMALIZATION_EPS).sqrt()
+        variance = (totals[:, 1] / count - mean.square()) * numerics.PCM_SCALE**2
+        return mean, numerics.PCM_SCALE / (variance + numerics.NORMALIZATION_EPS).sqrt()
 
     def _melted_first_layer(self, samples: Tensor, mean: Tensor, scale: Tensor, layout: Layout) -> Tensor:
         """The first convolution with each window's group norm melted in, as weights and shift: ``[B, 11, C]``."""
@@ -158,13 +161,16 @@ class PackedFrontEnd(nn.Module):
 
     def _moments(self, samples: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
         """Mean ``[B, 10]`` and covariance ``[B, 10, 10]`` of the 10 samples over a window's rows, in PCM units."""
-        count = torch.div(layout.samples - FIRST_KERNEL, FIRST_STRIDE, rounding_mode="trunc") + 1  # [B] true rows
-        row = layout.ordinal.unsqueeze(1) * ROWS_PER_SLOT + torch.arange(ROWS_PER_SLOT, device=samples.device)
+        last = layout.samples - geometry.FIRST_KERNEL  # [B] sample of the last row, or before it
+        count = torch.div(last, geometry.FIRST_STRIDE, rounding_mode="trunc") + 1  # [B] true rows
+        row = torch.arange(geometry.ROWS_PER_SLOT, device=samples.device)
+        row = layout.ordinal.unsqueeze(1) * geometry.ROWS_PER_SLOT + row  # [N, 64]
         kept = samples * (row < take(count, layout.window).unsqueeze(1)).unsqueeze(-1)  # [N, 64, 10]
         products = torch.bmm(kept.transpose(1, 2), samples).flatten(1)  # [N, 100]
         rows = count.clamp(min=1).double().unsqueeze(1)  # [B, 1]
         average = layout.membership @ kept.sum(dim=1) / rows  # [B, 10]
-        second = (layout.membership @ products / rows).unflatten(1, (FIRST_KERNEL, FIRST_KERNEL))  # [B, 10, 10]
+        second = layout.membership @ products / rows  # [B, 100]
+        second = second.unflatten(1, (geometry.FIRST_KERNEL, geometry.FIRST_KERNEL))  # [B, 10, 10]
         return average, second - average[:, :, None] * average[:, None]
 
 
@@ -184,23 +190,25 @@ class PackedTransformer(nn.Module):
 
     def forward(self, features: Tensor, view: PaddedView) -> Tensor:
         """Frames ``[N, H]`` of features ``[N, C]``."""
-        rows = self.projection(self.feature_norm(features))  # [N, H]
-        rows = rows + view.collect(self._positions(view.spread(rows) * view.mask.unsqueeze(-1)))
+        rows = self.feature_norm(features.float()).to(self.projection.weight.dtype)
+        rows = self.projection(rows).float()  # [N, H]
+        rows = rows + collect(self._positions(spread(rows, view) * view.mask.unsqueeze(-1)), view).float()
         if not self.pre_norm:
             rows = self.norm(rows)
-        weighted = None if self.shares is None else rows * self.shares[0]
-        for number, layer in enumerate(self.layers, start=1):
+        weighted = rows if self.shares is None else rows * self.shares[0]
+        for number, layer in enumerate(self.layers):
             rows = layer(rows, view)
-            if weighted is not None:
-                weighted = weighted + rows * self.shares[number]
-        if weighted is not None:
+            if self.shares is not None:
+                weighted = weighted + rows * self.shares[number + 1]
+        if self.shares is not None:
             return weighted
         return self.norm(rows) if self.pre_norm else rows
 
     def _positions(self, padded: Tensor) -> Tensor:
         """The convolutional position embedding, ``[B, T, H]``; zeros beyond a window are its true padding."""
         time = padded.shape[1]
-        return F.gelu(self.position(padded.transpose(1, 2))[..., :time]).transpose(1, 2)
+        padded = padded.to(self.position.weight.dtype).transpose(1, 2)
+        return F.gelu(self.position(padded)[..., :time]).transpose(1, 2)
 
 
 class PackedLayer(nn.Module):
@@ -230,15 +238,19 @@ class PackedLayer(nn.Module):
         return self.output_norm(rows + self._feed_forward(rows))
 
     def _attend(self, rows: Tensor, view: PaddedView) -> Tensor:
-        parts = view.spread(self.qkv(rows)).chunk(3, dim=-1)  # [B, T, H] each
-        query, key, value = (p.unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in parts)  # [B, E, T, D] each
-        penalty = torch.where(view.mask, 0.0, _MASKED_SCORE)[:, None, None, :]  # [B, 1, 1, T]
-        attention = (query @ key.transpose(-1, -2) + penalty).softmax(dim=-1)  # [B, E, T, T]
-        mixed = (attention @ value).transpose(1, 2).flatten(2)  # [B, T, H]
-        return self.out(view.collect(mixed))
+        rows = self.qkv(rows.to(self.qkv.weight.dtype))
+        query, key, value = spread(rows, view).chunk(3, dim=-1)  # [B, T, H] each
+        query, key, value = self._heads(query), self._heads(key), self._heads(value)  # [B, E, T, D] each
+        penalty = torch.where(view.mask, 0.0, numerics.MASKED_SCORE)[:, None, None, :]  # [B, 1, 1, T]
+        scores = (query @ key.transpose(-1, -2)).float() + penalty  # [B, E, T, T]
+        mixed = (scores.softmax(dim=-1).to(value.dtype) @ value).transpose(1, 2).flatten(2)  # [B, T, H]
+        return self.out(collect(mixed, view)).float()
+
+    def _heads(self, part: Tensor) -> Tensor:
+        return part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def _feed_forward(self, rows: Tensor) -> Tensor:
-        return self.narrow(F.gelu(self.widen(rows)))
+        return self.narrow(F.gelu(self.widen(rows.to(self.widen.weight.dtype)))).float()
 
 
 class PackedWav2Vec2(nn.Module):
@@ -248,14 +260,21 @@ class PackedWav2Vec2(nn.Module):
         detector: the checkpoint; it is put into eval mode, and what is not rearranged here shares its parameters.
         normalize: whether each window is brought to zero mean and unit variance first.
         shortest_samples, longest_samples: bounds of a window; outside them its logits are NaN.
+        tile_slots: slots that the front end works on at once, on a CPU and in an exported graph.
     """
 
     def __init__(
-        self, detector: StressDetector, *, normalize: bool, shortest_samples: int, longest_samples: int
+        self,
+        detector: StressDetector,
+        *,
+        normalize: bool,
+        shortest_samples: int,
+        longest_samples: int,
+        tile_slots: int = geometry.TILE_SLOTS,
     ) -> None:
         super().__init__()
         self.shortest_samples, self.longest_samples = shortest_samples, longest_samples
-        self.front_end = PackedFrontEnd(detector.wav2vec2, normalize=normalize)
+        self.front_end = PackedFrontEnd(detector.wav2vec2, normalize=normalize, tile_slots=tile_slots)
         self.transformer = PackedTransformer(detector.wav2vec2, getattr(detector, "layer_weights", None))
         self.head = detector.head
         self.eval()
@@ -265,7 +284,7 @@ class PackedWav2Vec2(nn.Module):
         layout = lay_out(lengths.flatten().long(), self.shortest_samples, self.longest_samples)
         view = padded_view(layout)
         frames = self.transformer(self.front_end(pcm, layout), view)  # [N, H]
-        logits = self.head(view.spread(frames), view.mask)  # [B, labels]
+        logits = self.head(spread(frames, view), view.mask)  # [B, labels]
         return torch.where(layout.accepted.unsqueeze(1), logits, torch.nan)
 
 

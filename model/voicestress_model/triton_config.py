@@ -1,12 +1,18 @@
-"""config.pbtxt of a stress model: one file for NVIDIA's container and for the local Triton."""
+"""The configurations of a stress model: one text for NVIDIA's container and for the local Triton, and one for GPUs."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from typing import Literal
 
 from voicestress.contract import INPUT_NAME, OUTPUT_NAME, StressContract
 
 from voicestress_model.onnx_graph import LENGTHS_NAME
+
+Backend = Literal["onnxruntime", "pytorch"]
+
+GPU_CONFIG = "configs/gpu.pbtxt"
 
 # Eight windows of mixed lengths fill two cores' caches and more; larger CPU batches only get slower.
 MAX_BATCH_SIZE = 8
@@ -14,13 +20,19 @@ MAX_BATCH_SIZE = 8
 MAX_QUEUE_SIZE = 256
 LONGEST_WAIT_US = 30_000_000
 
+# A GPU wants larger batches and works off a longer queue. Reasoned, not measured: there was no GPU to measure on.
+GPU_BATCH_SIZES = (8, 16, 32)
+GPU_QUEUE_SIZE = 2048
+GPU_BATCHING_DELAY_US = 2_000
+_WARM_UP_LENGTHS = 4
+
 _TEMPLATE = """\
 # Written by `voicestress export`. The stress_* parameters are the model's contract with its clients.
-name: {name}
-backend: "onnxruntime"
+{header}name: {name}
+backend: "{backend}"
 max_batch_size: {max_batch_size}
 
-# One window of 16 kHz mono speech a request. Ragged: windows of any lengths share a batch, and nobody pads.
+{naming}# One window of 16 kHz mono speech a request. Ragged: windows of any lengths share a batch, and nobody pads.
 input [
   {{
     name: "{input_name}"
@@ -48,7 +60,7 @@ output [
 # Live streams first (1), then ordinary requests (2), then archives (3). What waits for longer than its caller does, or
 # than half a minute, is turned away, and so is everything once the queue is full.
 dynamic_batching {{
-  priority_levels: 3
+{batching}  priority_levels: 3
   default_priority_level: 2
   default_queue_policy {{
     timeout_action: REJECT
@@ -59,31 +71,128 @@ dynamic_batching {{
 }}
 instance_group [
   {{
-    kind: KIND_AUTO
+    kind: {kind}
     count: 1
   }}
 ]
-
+{extras}
 {parameters}
+"""
+_NAMING = """\
+# How NVIDIA's PyTorch backend reads names (pytorch_backend, GetNamingConvention): an input, and a batch_input, is the
+# argument of the model's forward() that has its name; outputs that are not numbered ("LOGITS__0") go by their order.
+
+"""
+_RESPONSE_CACHE = """
+# Repeated audio is answered from memory where the server has a cache (tritonserver --cache-config).
+response_cache {
+  enable: true
+}
+"""
+_PYTORCH = """
+# The executor that profiles its first runs and compiles for the shapes it saw would begin anew at other lengths.
+parameters { key: "DISABLE_OPTIMIZED_EXECUTION" value { string_value: "true" } }
+"""
+_GPU_HEADER = """\
+# For GPUs, chosen with --model-config-name=gpu. Batch sizes and delay are reasoned: no GPU was at hand to measure on.
+"""
+_GPU = """
+optimization {
+  input_pinned_memory { enable: true }
+  output_pinned_memory { enable: true }
+}
+"""
+# Of the CUDA execution provider, which the C++ backend adds to every instance on a GPU.
+_GPU_ONNXRUNTIME = """
+# How cuDNN chooses a convolution: 1 is HEURISTIC. EXHAUSTIVE, the default, would search again at every new length.
+parameters { key: "cudnn_conv_algo_search" value { string_value: "1" } }
 """
 
 
-def triton_config(name: str, contract: StressContract) -> str:
-    """The text of config.pbtxt for a model called ``name``."""
+@dataclass(frozen=True)
+class Served:
+    """What is the same in both configurations of a model: its name and backend, and whether answers may be cached."""
+
+    name: str
+    backend: Backend
+    response_cache: bool = False
+
+
+def triton_config(served: Served, contract: StressContract) -> str:
+    """The text of config.pbtxt: a GPU where there is one, the CPU elsewhere."""
+    return _config(
+        served,
+        contract,
+        max_batch_size=MAX_BATCH_SIZE,
+        max_queue_size=MAX_QUEUE_SIZE,
+        kind="KIND_AUTO",
+        extras=_PYTORCH if served.backend == "pytorch" else "",
+    )
+
+
+def gpu_config(served: Served, contract: StressContract, file: str) -> str:
+    """The text of configs/gpu.pbtxt: on GPUs, the model file ``file``, whose precision ``contract`` states."""
+    extras = _PYTORCH if served.backend == "pytorch" else _GPU_ONNXRUNTIME
+    sizes = ", ".join(map(str, GPU_BATCH_SIZES))
+    return _config(
+        served,
+        contract,
+        header=_GPU_HEADER,
+        max_batch_size=max(GPU_BATCH_SIZES),
+        max_queue_size=GPU_QUEUE_SIZE,
+        batching=f"  preferred_batch_size: [ {sizes} ]\n  max_queue_delay_microseconds: {GPU_BATCHING_DELAY_US}\n",
+        kind="KIND_GPU",
+        extras=f'default_model_filename: "{file}"\n{_GPU}{extras}{_warm_up(contract)}',
+    )
+
+
+def _warm_up(contract: StressContract) -> str:
+    """Warm-up from the shortest to the longest window, alone and as the largest batch there can be.
+
+    What it can't hold in memory, a server then says before it is ready and not under load.
+    """
+    shortest, longest = contract.shortest_window_samples, contract.longest_window_samples
+    step = (longest - shortest) / (_WARM_UP_LENGTHS - 1)
+    lengths = [round(shortest + number * step) for number in range(_WARM_UP_LENGTHS)]
+    samples = [(length, size) for length in lengths for size in (1, GPU_BATCH_SIZES[0])]
+    return "\n" + "".join(
+        f'model_warmup {{ name: "{size} of {length} samples" batch_size: {size} '
+        f'inputs {{ key: "{INPUT_NAME}" value {{ data_type: TYPE_INT16 dims: [ {length} ] random_data: true }} }} }}\n'
+        for length, size in [*samples, (longest, max(GPU_BATCH_SIZES))]
+    )
+
+
+def _config(
+    served: Served,
+    contract: StressContract,
+    *,
+    max_batch_size: int,
+    max_queue_size: int,
+    kind: str,
+    header: str = "",
+    batching: str = "",
+    extras: str,
+) -> str:
     parameters = "\n".join(
         f"parameters {{ key: {json.dumps(key)} value {{ string_value: {json.dumps(text)} }} }}"
         for key, text in contract.to_parameters().items()
     )
     return (
         _TEMPLATE.format(
-            name=json.dumps(name),
-            max_batch_size=MAX_BATCH_SIZE,
-            max_queue_size=MAX_QUEUE_SIZE,
+            header=header,
+            name=json.dumps(served.name),
+            backend=served.backend,
+            naming=_NAMING if served.backend == "pytorch" else "",
+            max_batch_size=max_batch_size,
+            max_queue_size=max_queue_size,
             longest_wait_us=LONGEST_WAIT_US,
+            batching=batching,
+            kind=kind,
             input_name=INPUT_NAME,
             output_name=OUTPUT_NAME,
             lengths_name=LENGTHS_NAME,
             labels=len(contract.labels),
+            extras=extras + (_RESPONSE_CACHE if served.response_cache else ""),
             parameters=parameters,
         ).rstrip()
         + "\n"

@@ -151,7 +151,10 @@ def test_a_server_that_never_answers_runs_into_the_deadline():
 
 
 def test_a_server_that_stops_answering_runs_into_the_deadline():
-    with TritonServer(MODEL_REPOSITORY) as server, StressClient(server.url, deadline_s=1.0) as client:
+    with (
+        TritonServer(MODEL_REPOSITORY, models=["stress"]) as server,
+        StressClient(server.url, deadline_s=1.0) as client,
+    ):
         client.analyze(JFK_WAV)
         os.kill(server.pid, signal.SIGSTOP)
         try:
@@ -162,7 +165,10 @@ def test_a_server_that_stops_answering_runs_into_the_deadline():
 
 
 def test_a_server_that_dies_is_unavailable():
-    with TritonServer(MODEL_REPOSITORY) as server, StressClient(server.url, deadline_s=10.0) as client:
+    with (
+        TritonServer(MODEL_REPOSITORY, models=["stress"]) as server,
+        StressClient(server.url, deadline_s=10.0) as client,
+    ):
         client.analyze(JFK_WAV)
         server.stop()
         with pytest.raises(Unavailable):

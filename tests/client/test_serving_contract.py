@@ -13,11 +13,12 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 from voicestress_model.agreement import reference_logits
 
+from tests.conftest import TORCHSCRIPT_MODEL
 from tests.model.conftest import noise
 from tests.model.test_packed import NEIGHBOUR_TOLERANCE, REFERENCE_TOLERANCE
 
 SHORTEST, LONGEST = 8_000, 48_000
-MODELS = ("group_norm", "layer_norm")
+MODELS = ("group_norm", "layer_norm", TORCHSCRIPT_MODEL)
 HOUR_SAMPLES = 3600 * 16_000
 
 
@@ -70,17 +71,20 @@ def test_served_logits_do_not_depend_on_neighbours(triton, speech, model):
     assert windows - windows_before > batches - batches_before, "no batch was shared: the test shows nothing"
 
 
-def test_several_windows_in_one_request_get_a_row_each(triton, lively_checkpoints, speech):
+@pytest.mark.parametrize("model", MODELS)
+def test_several_windows_in_one_request_get_a_row_each(triton, lively_checkpoints, speech, model):
     windows = np.stack([speech[start : start + 20_000] for start in (0, 30_000, 60_000)])
-    logits = infer(triton, "group_norm", windows)
-    assert np.abs(logits - reference_logits(lively_checkpoints["group_norm"], list(windows))).max() < 1e-4
+    logits = infer(triton, model, windows)
+    assert np.abs(logits - reference_logits(lively_checkpoints[model], list(windows))).max() < 1e-4
 
 
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("samples", [0, 1, 79, SHORTEST - 1, LONGEST + 1, HOUR_SAMPLES])
-def test_a_window_out_of_bounds_gets_nan(triton, samples):
-    assert np.isnan(infer(triton, "group_norm", noise(samples)[None])).all()
+def test_a_window_out_of_bounds_gets_nan(triton, model, samples):
+    assert np.isnan(infer(triton, model, noise(samples)[None])).all()
 
 
+@pytest.mark.parametrize("model", ["group_norm", TORCHSCRIPT_MODEL])
 @pytest.mark.parametrize(
     ("array", "options"),
     [
@@ -93,10 +97,10 @@ def test_a_window_out_of_bounds_gets_nan(triton, samples):
     ],
     ids=["float", "int32", "no batch dimension", "too many dimensions", "more rows than a batch", "another name"],
 )
-def test_a_wrong_request_gets_an_error_and_the_next_one_an_answer(triton, array, options):
+def test_a_wrong_request_gets_an_error_and_the_next_one_an_answer(triton, model, array, options):
     with pytest.raises(InferenceServerException):
-        infer(triton, "group_norm", array, **options)
-    assert np.isfinite(infer(triton, "group_norm", noise(16_000)[None])).all()
+        infer(triton, model, array, **options)
+    assert np.isfinite(infer(triton, model, noise(16_000)[None])).all()
 
 
 def test_wrong_requests_among_good_ones_harm_nobody(triton, speech):

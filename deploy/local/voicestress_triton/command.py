@@ -34,6 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model-config-name", metavar="NAME", help="hardware variant of the models: their configs/NAME.pbtxt"
     )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        action="append",
+        dest="models",
+        help="serve this model only; again for more (default: all that this machine has the packages for)",
+    )
+    parser.add_argument(
+        "--response-cache-mb",
+        type=_megabytes,
+        metavar="N",
+        help="memory for the answers of models exported with --response-cache, in MB (default: no cache)",
+    )
     parser.add_argument("--verbose", action="store_true", help="show Triton's log")
 
 
@@ -66,10 +79,14 @@ def _serve(arguments: argparse.Namespace) -> int:
         http_port=arguments.http_port,
         metrics_port=arguments.metrics_port,
         model_config_name=arguments.model_config_name,
+        models=arguments.models,
+        response_cache_mb=arguments.response_cache_mb,
         verbose=arguments.verbose,
     )
     try:
         with server:
+            for name, why in server.left_out.items() if arguments.models is None else ():
+                sys.stderr.write(f"warning: {name} is not served: {why}\n")
             _announce(server, arguments)
             server.wait()
             raise server.end_error()
@@ -87,6 +104,12 @@ def _announce(server: TritonServer, arguments: argparse.Namespace) -> None:
     sys.stdout.write(f"Triton {server.triton_version} is ready: {', '.join(where)}\n")
     sys.stdout.write(f"Serving {', '.join(server.models)}. Ctrl-C stops it.\n")
     sys.stdout.flush()
+
+
+def _megabytes(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of MB from 1 on")
+    return int(text)
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> None:

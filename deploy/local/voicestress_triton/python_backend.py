@@ -52,6 +52,19 @@ def integer_parameter(config: Mapping[str, Any], name: str) -> int:
         raise ValueError(f"parameter '{name}': {text!r} is not a whole number") from None
 
 
+def boolean_parameter(config: Mapping[str, Any], name: str) -> bool:
+    """The model parameter ``name`` as true or false, False where it is not given, read as the C++ backends read it.
+
+    Raises:
+        ValueError: it is none of true, false, 1 and 0.
+    """
+    text = config.get("parameters", {}).get(name, {}).get("string_value", "false")
+    known = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in known:
+        raise ValueError(f"parameter '{name}': {text!r} is neither true nor false")
+    return known[text.lower()]
+
+
 def answer(plan: BatchPlan, requests: Sequence[Any], run: Run, failures: tuple[type[Exception], ...]) -> list[Any]:
     """Triton's responses to a batch of its requests, in their order, from one run of the graph.
 

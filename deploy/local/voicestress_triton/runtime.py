@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,16 +24,37 @@ from voicestress_triton.errors import ModelRepositoryError, TritonMissingError
 _BACKENDS = Path(__file__).parent / "backends"
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _STUB = "triton_python_backend_stub"
+_CACHE_LIBRARY = "libtritoncache_local.so"
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """A Triton that can run here: its binary, the flags it needs to find its backends, and its environment."""
+    """A Triton that can run here: its binary, the flags it needs to find its backends, and its environment.
+
+    ``caches`` is the folder of its response caches, None where it knows them itself.
+    """
 
     binary: Path
     flags: tuple[str, ...]
     environment: dict[str, str]
     from_wheel: bool
+    caches: Path | None = None
+
+    def cache_flags(self, megabytes: int) -> tuple[str, ...]:
+        """The flags for a response cache of ``megabytes``.
+
+        Raises:
+            TritonMissingError: this Triton comes without one.
+        """
+        flags = (f"--cache-config=local,size={megabytes * 2**20}",)
+        if self.caches is None:
+            return flags
+        if not (self.caches / "local" / _CACHE_LIBRARY).is_file():
+            raise TritonMissingError(
+                f"the Triton here has no response cache ({_CACHE_LIBRARY} is missing in {self.caches / 'local'}): "
+                "leave it out, or put NVIDIA's tritonserver, which has one, on the PATH"
+            )
+        return (*flags, f"--cache-directory={self.caches}")
 
 
 def installed_tritonserver() -> Path | None:
@@ -62,11 +84,11 @@ def prepare_runtime(scratch: Path) -> Runtime:
     # Completing configurations costs one more Python process a model, and 1.2 s of start-up (measured); a model in
     # this project states its whole configuration.
     flags = (f"--backend-directory={backends}", "--disable-auto-complete-config")
-    return Runtime(wheel / "bin" / "tritonserver", flags, environment, from_wheel=True)
+    return Runtime(wheel / "bin" / "tritonserver", flags, environment, from_wheel=True, caches=wheel / "caches")
 
 
-def repository_for(runtime: Runtime, repository: Path, scratch: Path) -> Path:
-    """The path of ``repository`` to give to ``runtime``: its own, or a link in ``scratch`` when it is not safe.
+def repository_for(runtime: Runtime, repository: Path, scratch: Path, models: Sequence[str] | None = None) -> Path:
+    """The path of ``repository`` to give to ``runtime``: its own, or links in ``scratch`` to it or to some ``models``.
 
     The wheel's Python backend writes the path of a model on a shell's command line without quoting it, so a space in
     it crashes Triton, and a ``;`` in it would run a command.
@@ -75,14 +97,18 @@ def repository_for(runtime: Runtime, repository: Path, scratch: Path) -> Path:
         ModelRepositoryError: the name of a model has such a character.
     """
     repository = repository.absolute()
-    if not runtime.from_wheel:
-        return repository
-    for model in repository.iterdir():
-        if model.is_dir() and not is_shell_safe(Path(model.name)):
-            raise ModelRepositoryError(f"{model}: name the model with letters, digits, '_', '-' and '.' only")
-    if is_shell_safe(repository):
-        return repository
+    if runtime.from_wheel:
+        for model in repository.iterdir() if models is None else (repository / name for name in models):
+            if model.is_dir() and not is_shell_safe(Path(model.name)):
+                raise ModelRepositoryError(f"{model}: name the model with letters, digits, '_', '-' and '.' only")
     link = scratch / "models"
+    if models is not None:
+        link.mkdir()
+        for name in models:
+            (link / name).symlink_to(repository / name, target_is_directory=True)
+        return link
+    if not runtime.from_wheel or is_shell_safe(repository):
+        return repository
     link.symlink_to(repository, target_is_directory=True)
     return link
 

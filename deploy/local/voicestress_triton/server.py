@@ -8,11 +8,13 @@ import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from voicestress_triton.choice import choose_models
 from voicestress_triton.errors import NotReadyError, ServerStartError
 from voicestress_triton.log import start_error
 from voicestress_triton.ports import check_free, hold_free
@@ -41,6 +43,8 @@ class TritonServer:
         http_port: HTTP port, or None for no HTTP.
         metrics_port: port of the Prometheus metrics, or None for no metrics.
         model_config_name: hardware variant, ``configs/<name>.pbtxt`` of each model that has it.
+        models: names of the models to serve; by default all that this machine has the packages for (``left_out``).
+        response_cache_mb: memory for the answers of models with a response cache, in MB, or None for no cache.
         verbose: copy Triton's log to standard error.
         ready_timeout_s: longest time to start, in seconds.
         exit_timeout_s: longest time that requests in flight are given when it stops, in whole seconds.
@@ -55,6 +59,8 @@ class TritonServer:
         http_port: int | None = None,
         metrics_port: int | None = None,
         model_config_name: str | None = None,
+        models: Sequence[str] | None = None,
+        response_cache_mb: int | None = None,
         verbose: bool = False,
         ready_timeout_s: float = 120.0,
         exit_timeout_s: int = 10,
@@ -63,11 +69,14 @@ class TritonServer:
         self._address = address
         self._ports = {"grpc": port, "http": http_port, "metrics": metrics_port}
         self._config_name = model_config_name
+        self._wanted = models
+        self._cache_mb = response_cache_mb
         self._verbose = verbose
         self._ready_timeout_s = ready_timeout_s
         self._exit_timeout_s = exit_timeout_s
         self._triton: TritonProcess | None = None
         self._models: list[str] = []
+        self._left_out: dict[str, str] = {}
         self._triton_version = ""
 
     @property
@@ -89,6 +98,11 @@ class TritonServer:
     def models(self) -> list[str]:
         """The models it serves, as ``name (version N)``; none before it is ready."""
         return list(self._models)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Why the models of the repository that it does not serve are left out, by name."""
+        return dict(self._left_out)
 
     @property
     def triton_version(self) -> str:
@@ -114,7 +128,7 @@ class TritonServer:
         Raises:
             ServerStartError: it did not start; the subclass and the message say why (``voicestress_triton.errors``).
         """
-        model_names(self._repository, self._config_name)
+        names = model_names(self._repository, self._config_name)
         with ExitStack() as held:
             sharing = self._choose_ports(held)
             # Names this very server, so that another one that answers at the port is not taken for it.
@@ -122,8 +136,12 @@ class TritonServer:
             scratch = _make_scratch()
             try:
                 runtime = prepare_runtime(scratch)
+                served, self._left_out = choose_models(
+                    runtime, self._repository, names, self._wanted, self._config_name
+                )
+                links = served if self._left_out else None
                 self._triton = TritonProcess(
-                    [*self._command(runtime, scratch, server_id), *sharing],
+                    [*self._command(runtime, links, scratch, server_id), *sharing],
                     runtime.environment,
                     shm_prefix=server_id,
                     scratch=scratch,
@@ -187,13 +205,13 @@ class TritonServer:
                 flags.append(f"--reuse-{service}-port=true")
         return flags
 
-    def _command(self, runtime: Runtime, scratch: Path, server_id: str) -> list[str]:
+    def _command(self, runtime: Runtime, served: list[str] | None, scratch: Path, server_id: str) -> list[str]:
         grpc, http, metrics = (self._ports[service] for service in ("grpc", "http", "metrics"))
         command = [
             str(runtime.binary),
             *runtime.flags,
             f"--id={server_id}",
-            f"--model-repository={repository_for(runtime, self._repository, scratch)}",
+            f"--model-repository={repository_for(runtime, self._repository, scratch, served)}",
             "--model-control-mode=none",
             "--strict-readiness=true",
             f"--exit-timeout-secs={self._exit_timeout_s}",
@@ -203,6 +221,8 @@ class TritonServer:
         ]
         if self._config_name is not None:
             command.append(f"--model-config-name={self._config_name}")
+        if self._cache_mb is not None:
+            command += runtime.cache_flags(self._cache_mb)
         if http is None:
             command.append("--allow-http=false")
         else:

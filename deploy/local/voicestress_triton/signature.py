@@ -7,7 +7,7 @@ what only they can do (sequences, strings, reshape and the like), so that nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
         "FP16": np.float16, "FP32": np.float32, "FP64": np.float64,
     }.items()
 }  # fmt: skip
+_NOT_IN_TORCH = {"TYPE_UINT16", "TYPE_UINT32", "TYPE_UINT64"}  # as its backend has it
 _TYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _ONLY_CPP = {
     "sequence_batching": "sequences",
@@ -81,6 +82,48 @@ def plan_batches(
     names = tuple(entry["name"] for entry in config["output"])
     ranks = tuple(len(entry["dims"]) + batching for entry in configured.values())
     return BatchPlan(batching, tuple(configured), ranks, frozenset(ragged), item_shapes, names)
+
+
+def stated_specs(
+    config: Mapping[str, Any], arguments: Sequence[str]
+) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:
+    """What a configuration states of its tensors, as inputs ``arguments`` and outputs of a graph that states nothing.
+
+    TorchScript names the arguments of its forward, and no types or shapes: the configuration is taken at its word.
+    """
+    batch = (-1,) if config["max_batch_size"] > 0 else ()
+    given = {
+        entry["name"]: TensorSpec(
+            _DTYPES[entry["data_type"]],
+            (-1,) if entry.get("allow_ragged_batch") else (*batch, *map(int, entry["dims"])),
+        )
+        for entry in [*config["input"], *config["output"]]
+    }
+    given |= {
+        entry["target_name"][0]: TensorSpec(_DTYPES[entry["data_type"]], (-1, 1))
+        for entry in config.get("batch_input", [])
+    }
+    outputs = {entry["name"]: given[entry["name"]] for entry in config["output"]}
+    return {name: given.get(name, TensorSpec(np.dtype(np.float32), (-1,))) for name in arguments}, outputs
+
+
+def check_torchscript(config: Mapping[str, Any]) -> None:
+    """Refuse what the C++ PyTorch backend refuses of a configuration, whatever its model.
+
+    On purpose one thing more: a numbered output, ``LOGITS__0``, whose number it goes by if all outputs have one.
+
+    Raises:
+        UnservableModelError: it has types that torch has not, or numbered outputs.
+    """
+    for entry in [*config["input"], *config["output"]]:
+        if entry["data_type"] in _NOT_IN_TORCH:
+            raise UnservableModelError(f"'{entry['name']}': PyTorch models have no {entry['data_type']}")
+    for entry in config["output"]:
+        if "__" in entry["name"]:
+            raise UnservableModelError(
+                f"output '{entry['name']}': Triton's own backend may go by its number, this stand-in for it goes by "
+                "the order of the outputs"
+            )
 
 
 def _refuse_what_only_cpp_does(config: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from voicestress.contract import StressContract
 from voicestress_model.checkpoints import StressCheckpoint
 from voicestress_model.errors import ExportError
 from voicestress_model.export import export_model
-from voicestress_model.quantisation.level_change import LevelChange
-from voicestress_model.quantisation.quantise import LARGEST_LEVEL_CHANGE, quantise
+from voicestress_model.quantisation.level_change import LARGEST_LEVEL_CHANGE, LevelChange
+from voicestress_model.quantisation.quantise import quantise
 from voicestress_model.quantisation.speech import read_calibration
 
 
@@ -33,8 +33,11 @@ def export_int8(
     *,
     calibration: Sequence[Path],
     largest_level_change: float = LARGEST_LEVEL_CHANGE,
+    response_cache: bool = False,
 ) -> Int8Export:
     """Do what ``export_model`` does, in int8: one half of the recordings sets the scales, the other measures the cost.
+
+    There is no variant for GPUs: ONNX Runtime has no such products there.
 
     ``calibration`` are folders, manifests or files with speech like that to be scored. Levels may change by
     ``largest_level_change`` points of 100 on average.
@@ -51,6 +54,8 @@ def export_int8(
         checkpoint,
         contract,
         folder,
+        gpu_file=None,
+        response_cache=response_cache,
         rewrite=lambda path: changes.append(quantise(path, contract, speech, largest=largest_level_change)),
     )
     return Int8Export(difference, changes[0], speech.recordings, speech.left_out)

@@ -1,4 +1,4 @@
-"""What quantising costs: how far the stress level moves on speech that the steps were not chosen on."""
+"""What a smaller precision costs: how far the stress level moves on speech."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from voicestress.contract import StressContract
 
-from voicestress_model.agreement import Pcm, onnx_logits, onnx_session
+from voicestress_model.agreement import Logits, Pcm, onnx_logits, onnx_session
+
+# A level is shown to one decimal, and the speech detector's choice of where a window starts moves it by more.
+LARGEST_LEVEL_CHANGE = 1.0
 
 
 @dataclass(frozen=True)
 class LevelChange:
-    """How levels, 0 to 100, of ``windows`` windows differ between two graphs; ``same_status`` of them agree on High."""
+    """How levels, 0 to 100, of ``windows`` windows differ between two models; ``same_status`` of them agree on High.
+
+    The differences are NaN where a model gives no numbers.
+    """
 
     windows: int
     mean: float
@@ -31,14 +36,19 @@ class LevelChange:
 
 def level_change(before: Path, after: Path, contract: StressContract, windows: Sequence[Pcm]) -> LevelChange:
     """How the levels of ``windows`` differ between the graphs at ``before`` and ``after``."""
-    levels = [_levels(path, contract, windows) for path in (before, after)]
+    return compare_levels(graph_logits(before, windows), graph_logits(after, windows), contract)
+
+
+def compare_levels(before: Logits, after: Logits, contract: StressContract) -> LevelChange:
+    """How the levels differ between two models' logits ``[windows, labels]`` of the same windows."""
+    levels = [contract.levels(contract.emotions(logits)) for logits in (before, after)]
     changes = np.abs(levels[1] - levels[0])
     high = [[contract.status(level) for level in each] for each in levels]
     same = sum(one == other for one, other in zip(*high, strict=True))
-    return LevelChange(len(windows), float(changes.mean()), float(changes.max()), same)
+    return LevelChange(len(before), float(changes.mean()), float(changes.max()), same)
 
 
-def _levels(path: Path, contract: StressContract, windows: Sequence[Pcm]) -> npt.NDArray[np.float64]:
+def graph_logits(path: Path, windows: Sequence[Pcm]) -> Logits:
+    """Logits ``[windows, labels]`` of the graph at ``path``, each window alone."""
     session = onnx_session(path)
-    logits = np.concatenate([onnx_logits(session, [window]) for window in windows])
-    return contract.levels(contract.emotions(logits))
+    return np.concatenate([onnx_logits(session, [window]) for window in windows])

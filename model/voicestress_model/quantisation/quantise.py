@@ -10,11 +10,8 @@ from voicestress.contract import StressContract
 from voicestress_model.errors import ExportError
 from voicestress_model.quantisation.calibration import calibrate
 from voicestress_model.quantisation.int8_graph import write_int8
-from voicestress_model.quantisation.level_change import LevelChange, level_change
+from voicestress_model.quantisation.level_change import LARGEST_LEVEL_CHANGE, LevelChange, level_change
 from voicestress_model.quantisation.speech import CalibrationSpeech
-
-# A level is shown to one decimal, and the speech detector's choice of where a window starts moves it by more.
-LARGEST_LEVEL_CHANGE = 1.0
 
 
 def quantise(

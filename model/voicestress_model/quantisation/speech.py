@@ -1,4 +1,4 @@
-"""The speech an int8 model is calibrated on, and the other half of it, which it is held to."""
+"""The speech an int8 model is calibrated on, and the other half of it, which it and an fp16 model are held to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _Item = TypeVar("_Item")
 class CalibrationSpeech:
     """Windows of two halves of the recordings, cut as the client cuts them.
 
-    No recording is in both. ``left_out`` says of each recording that can't be used why.
+    No recording is in both; all are held out where nothing is calibrated. ``left_out`` says of each recording that
+    can't be used why.
     """
 
     calibrating: tuple[Pcm, ...]
@@ -46,6 +47,30 @@ def read_calibration(sources: Sequence[Path], contract: StressContract) -> Calib
         ExportError: fewer than two of the recordings can be used.
         CorpusError: a manifest can't be read.
     """
+    usable, left_out, found = _usable(sources, contract)
+    if len(usable) < 2:
+        raise ExportError(
+            f"{_too_few(sources, usable, left_out, found)}. int8 takes two at least, one to calibrate on and one to "
+            "measure with, and better a hundred"
+        )
+    return CalibrationSpeech(_spread(usable[::2]), _spread(usable[1::2]), len(usable), left_out)
+
+
+def read_measuring(sources: Sequence[Path], contract: StressContract) -> CalibrationSpeech:
+    """Read recordings as ``read_calibration`` does, all of them to measure with.
+
+    Raises:
+        ExportError: none can be used.
+        CorpusError: a manifest can't be read.
+    """
+    usable, left_out, found = _usable(sources, contract)
+    if not usable:
+        raise ExportError(f"{_too_few(sources, usable, left_out, found)}. One at least is needed, and better a hundred")
+    return CalibrationSpeech((), _spread(usable), len(usable), left_out)
+
+
+def _usable(sources: Sequence[Path], contract: StressContract) -> tuple[list[list[Pcm]], tuple[str, ...], int]:
+    """The windows of each recording drawn that can be used, why the others can't be, and how many there are in all."""
     paths = sorted({path for source in sources for path in _recordings(source)})
     chosen = random.Random(_SEED).sample(paths, min(len(paths), MOST_RECORDINGS))  # noqa: S311 - nothing secret
     usable: list[list[Pcm]] = []
@@ -55,14 +80,13 @@ def read_calibration(sources: Sequence[Path], contract: StressContract) -> Calib
             usable.append(_windows(path, contract))
         except InvalidAudio as error:
             left_out.append(str(error))
-    if len(usable) < 2:
-        named = ", ".join(map(str, sources))
-        why = f"; the first that can't be used: {left_out[0]}" if left_out else ""
-        raise ExportError(
-            f"{named}: {len(usable)} of {len(paths)} recordings can be used{why}. int8 takes two at least, one to "
-            "calibrate on and one to measure with, and better a hundred"
-        )
-    return CalibrationSpeech(_spread(usable[::2]), _spread(usable[1::2]), len(usable), tuple(left_out))
+    return usable, tuple(left_out), len(paths)
+
+
+def _too_few(sources: Sequence[Path], usable: Sequence[object], left_out: Sequence[str], found: int) -> str:
+    named = ", ".join(map(str, sources))
+    why = f"; the first that can't be used: {left_out[0]}" if left_out else ""
+    return f"{named}: {len(usable)} of {found} recordings can be used{why}"
 
 
 def _recordings(source: Path) -> Iterator[Path]:
