@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from voicestress_model.agreement import Pcm
 from load_tests.peers.setting import Setting
 
 _ROOT = Path(__file__).parents[2]
-_PACKAGES = ("client", "preprocess", "model", ".")
 _LAYOUTS = (Setting(1, 2), Setting(2, 1))
 # Nothing here asks a hub, and nothing reports home.
 _QUIET = {
@@ -26,7 +24,8 @@ _QUIET = {
     "ORT_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "BENTOML_DO_NOT_TRACK": "True",
-    "BENTOML_BUNDLE_LOCAL_BUILD": "False",
+    # Whatever the name says: Ray on loopback, where it would choose an address that others reach.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
 Request = tuple[bytes, str]  # a body and its content type
@@ -37,18 +36,20 @@ class Peer:
     """A server somebody would pick instead.
 
     ``layouts`` are the settings its search starts from, each with batches of one; ``batches`` if it can do more.
+    ``app`` is its module here, which is a program unless it is ``launched_by`` a command or the setting's runner.
     ``request`` makes a request of a WAV file, ``read_logits`` reads the JSON answer to it.
     """
 
     name: str
     package: str
     environment: str
-    module: str
+    app: str
     path: str
     request: Callable[[bytes], Request]
     read_logits: Callable[[Any], list[float]]
     layouts: tuple[Setting, ...] = _LAYOUTS
     batches: bool = True
+    launched_by: str = ""
 
     @property
     def folder(self) -> Path:
@@ -71,20 +72,18 @@ class Peer:
 
     def command(self, setting: Setting) -> list[str]:
         """What to run for it to serve."""
-        if setting.runner == "gunicorn":
-            from_flask = f"load_tests.peers.{self.module}:app"
-            return [self._python, "-m", "load_tests.peers.gunicorn_app", from_flask]
-        return [self._python, "-m", f"load_tests.peers.{self.module}"]
+        launched = setting.runner or self.launched_by
+        words = ["load_tests.peers.launch", launched] if launched else [f"load_tests.peers.{self.app}"]
+        return [self._python, "-m", *words]
 
     def variables(self, setting: Setting, checkpoint: Path) -> dict[str, str]:
         """What it needs in its environment to serve the Hugging Face folder ``checkpoint``."""
-        packages = [str(_ROOT / package) for package in _PACKAGES]
         return {
             **_QUIET,
             **setting.to_environment(),
             "PEER_CHECKPOINT": str(checkpoint.resolve()),
             "OMP_NUM_THREADS": str(setting.threads),
-            "PYTHONPATH": os.pathsep.join(packages),
+            "PYTHONPATH": str(_ROOT),
         }
 
     @property
@@ -141,7 +140,7 @@ FLASK = Peer(
     "/analyze",
     _upload,
     _own_logits,
-    layouts=(Setting(1, 2, runner="Flask"), Setting(1, 2, runner="gunicorn"), Setting(2, 1, runner="gunicorn")),
+    layouts=(Setting(1, 2), Setting(1, 2, runner="gunicorn"), Setting(2, 1, runner="gunicorn")),
     batches=False,
 )
 LITSERVE = Peer(
@@ -161,6 +160,7 @@ MLSERVER = Peer(
     "/v2/models/stress/infer",
     _inference_request,
     lambda answer: list(answer["outputs"][0]["data"]),
+    launched_by="mlserver",
 )
 RAY_SERVE = Peer("Ray Serve", "ray", "peers", "ray_serve_app", "/analyze", _body, _own_logits)
 BENTOML = Peer(
@@ -171,5 +171,6 @@ BENTOML = Peer(
     "/analyze",
     lambda recording: _json({"windows": [_text(recording)]}),
     lambda answer: list(answer[0]["logits"]),
+    launched_by="bentoml",
 )
 PEERS = (FLASK, LITSERVE, MLSERVER, RAY_SERVE, BENTOML)

@@ -1,30 +1,23 @@
-"""A server of somebody else's as a child of this process: started, waited for, and stopped with all that it started.
-
-Some of them start daemons in sessions of their own. All inherit an environment variable with a value nobody else has,
-and by it they are found.
-"""
+"""A server of somebody else's as a child of this process: started, waited for, and stopped with all that it started."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
-import secrets
 import shutil
-import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-_MARK = "VOICESTRESS_PEER"
+from load_tests.peers import supervise
+
 _POLL_S = 0.1
-_PR_SET_PDEATHSIG = 1
 _LOG_LINES = 12
-_libc = ctypes.CDLL(None)
 
 
 class PeerError(Exception):
@@ -33,6 +26,8 @@ class PeerError(Exception):
 
 class PeerProcess:
     """A command that serves HTTP on loopback, for as long as a ``with`` block runs.
+
+    It finds its ports in ``PEER_PORT`` and ``PEER_SECOND_PORT``. The folder it runs in is its home, and nobody else's.
 
     Args:
         command: what to run.
@@ -53,10 +48,8 @@ class PeerProcess:
     ) -> None:
         self._command, self._environment, self._is_ready = list(command), dict(environment), is_ready
         self._ready_within_s, self._grace_s = ready_within_s, grace_s
-        self._mark = secrets.token_hex(8)
-        self._scratch = Path(tempfile.mkdtemp(prefix="peer-", dir="/tmp"))
-        self._log = self._scratch / "log.txt"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._scratch: Path | None = None
+        self._supervisor: subprocess.Popen[bytes] | None = None
         self.url = ""
 
     def __enter__(self) -> PeerProcess:
@@ -80,40 +73,48 @@ class PeerProcess:
 
     def stop(self) -> None:
         """Stop it, if need be by force, and everything it started; remove what it wrote. Safe to call twice."""
-        if self._process is not None:
-            _signal_group(self._process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(self._grace_s)
-            deadline = time.monotonic() + self._grace_s
-            while self._kill_all() and time.monotonic() < deadline:
-                time.sleep(_POLL_S)
-            self._process.wait(self._grace_s)
-            self._process = None
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._supervisor is not None:
+            self._supervisor.terminate()
+            self._supervisor.wait()  # it has a deadline of its own
+            self._supervisor = None
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
 
     def _start(self) -> None:
         port, second_port = _free_ports(2)
         self.url = f"http://127.0.0.1:{port}"
-        ports = {"PEER_PORT": str(port), "PEER_SECOND_PORT": str(second_port)}
-        own = {_MARK: self._mark, "TMPDIR": str(self._scratch), "PYTHONUNBUFFERED": "1", **ports}
+        self._scratch = Path(tempfile.mkdtemp(prefix="peer-", dir="/tmp"))  # sockets need a short path
+        own = {
+            "HOME": str(self._scratch),
+            "TMPDIR": str(self._scratch),
+            "PYTHONUNBUFFERED": "1",
+            "PEER_PORT": str(port),
+            "PEER_SECOND_PORT": str(second_port),
+        }
+        supervisor = [sys.executable, "-I", "-S", supervise.__file__, str(self._grace_s)]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command,
+            self._supervisor = subprocess.Popen(
+                [*supervisor, *self._command],
                 env={**os.environ, **self._environment, **own},
                 cwd=self._scratch,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
+                start_new_session=True,  # Ctrl-C goes to this process alone, which then stops it
             )
 
+    @property
+    def _log(self) -> Path:
+        assert self._scratch is not None
+        return self._scratch / "log.txt"
+
     def _await_ready(self) -> None:
-        assert self._process is not None
+        assert self._supervisor is not None
         deadline = time.monotonic() + self._ready_within_s
         while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                raise PeerError(f"it ended with {self._process.returncode}; it last said: {self._last_words()}")
+            if (code := self._supervisor.poll()) is not None:
+                raise PeerError(f"it ended with {code}; it last said: {self._last_words()}")
             if self._is_ready(self.url):
                 return
             time.sleep(_POLL_S)
@@ -121,43 +122,14 @@ class PeerProcess:
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()
-        return "\n".join(lines[-_LOG_LINES:]) or "nothing"
-
-    def _kill_all(self) -> bool:
-        """Kill what still carries the mark; whether there was anything."""
-        assert self._process is not None
-        self._process.poll()  # a zombie has no environment any more, but need not stay one
-        found = marked(self._mark)
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return bool(found)
-
-
-def marked(mark: str) -> list[int]:
-    """The processes with ``mark`` in their environment."""
-    wanted = f"{_MARK}={mark}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it is gone, or another user's
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
+        said = [line for line in lines if line.strip(" ^~")]  # tracebacks underline
+        return "\n".join(said[-_LOG_LINES:]) or "nothing"
 
 
 def _free_ports(count: int) -> list[int]:
     """Ports nobody has just now; held together while they are chosen, so that they differ."""
-    with contextlib.ExitStack() as held:
+    with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
-
-
-def _signal_group(group: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, number)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -47,7 +47,6 @@ if __name__ == "__main__":
         num_cpus=setting.workers * setting.threads,
         object_store_memory=200_000_000,
         include_dashboard=False,
-        _node_ip_address=host,
         _temp_dir=tempfile.gettempdir(),
     )
     serve.start(http_options={"host": host, "port": port})
