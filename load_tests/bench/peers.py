@@ -20,7 +20,7 @@ from voicestress_model.agreement import Pcm, reference_logits
 from voicestress_model.checkpoints import StressCheckpoint
 from voicestress_triton import TritonServer
 
-from load_tests.bench.arrivals import Answer, busy_per_s, closed_loop
+from load_tests.bench.arrivals import busy_per_s, closed_loop
 from load_tests.bench.workload import mixed_speech
 from load_tests.peers.caller import answers_one, ask, busy
 from load_tests.peers.catalogue import PEERS, Peer
@@ -44,17 +44,18 @@ class Ratio:
 
 @dataclass(frozen=True)
 class PeerFigures:
-    """``tried`` has audio-seconds a second by setting, ``audio_s_per_s`` is the median over rounds at the best one.
+    """``tried`` has audio-seconds a second by setting, ``audio_s_per_s`` is the median over rounds at the ``best`` one.
 
-    ``ours`` is this project's throughput over the peer's, by precision.
+    The ratios are of our Triton over the peer, by precision.
     """
 
-    peer: str
+    name: str
     version: str
     tried: dict[str, float]
     best: str
     audio_s_per_s: float
-    ours: dict[str, Ratio]
+    fp32_ratio: Ratio
+    int8_ratio: Ratio
 
 
 @dataclass(frozen=True)
@@ -64,26 +65,27 @@ class Comparison:
     ours: dict[str, float]
     peers: tuple[PeerFigures, ...]
     not_measured: dict[str, str]
-    best: str | None
 
 
 def measure(
     checkpoint: StressCheckpoint,
-    repositories: Mapping[str, Path],
     *,
+    fp32: Path,
+    int8: Path,
     rounds: int,
     seconds: float,
     peers: Sequence[Peer] = PEERS,
 ) -> Comparison:
-    """Compare ``peers`` with the Triton of each of our ``repositories``, by precision; ``seconds`` a measurement.
+    """Compare ``peers`` with our Triton on the repositories ``fp32`` and ``int8``; a measurement takes ``seconds``.
 
-    A peer that can't be installed, does not start or answers wrong is not measured, and it is said why.
+    A peer that can't be installed, does not start or answers wrong is left out, and it is said why.
     """
     windows = mixed_speech(64, seed=5)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint.save(Path(folder))
         trial = Trial(Path(folder), windows, reference_logits(checkpoint, windows[:1])[0], seconds)
-        tried, not_measured = {}, {}
+        not_measured: dict[str, str] = {}
+        tried: dict[Peer, dict[Setting, float]] = {}
         for peer in peers:
             try:
                 if (refusal := peer.refusal()) is not None:
@@ -91,27 +93,25 @@ def measure(
                 tried[peer] = search(peer, trial.of)
             except PeerError as error:
                 not_measured[peer.name] = str(error)
-        runs: dict[str, Callable[[], float]] = {
-            **{peer.name: partial(trial.of, peer, _best(rates)) for peer, rates in tried.items()},
-            **{name: partial(_triton, repository, windows, seconds) for name, repository in repositories.items()},
-        }
-        rates = in_turns(runs, rounds)
-    figures = tuple(
-        PeerFigures(
-            peer=peer.name,
-            version=peer.version(),
-            tried={str(setting): rate for setting, rate in by_setting.items()},
-            best=str(_best(by_setting)),
-            audio_s_per_s=float(np.median(rates[peer.name])),
-            ours={name: ratio(rates[name], rates[peer.name]) for name in repositories},
-        )
-        for peer, by_setting in tried.items()
-    )
+        theirs = {peer.name: partial(trial.of, peer, best(rates)) for peer, rates in tried.items()}
+        ours = {name: partial(_triton, at, windows, seconds) for name, at in (("fp32", fp32), ("int8", int8))}
+        rates = in_turns({**theirs, **ours}, rounds, not_measured)
     return Comparison(
-        ours={name: float(np.median(rates[name])) for name in repositories},
-        peers=figures,
+        ours={name: float(np.median(rates[name])) for name in ours},
+        peers=tuple(
+            PeerFigures(
+                name=peer.name,
+                version=peer.version(),
+                tried={str(setting): rate for setting, rate in by_setting.items()},
+                best=str(best(by_setting)),
+                audio_s_per_s=float(np.median(rates[peer.name])),
+                fp32_ratio=ratio(rates["fp32"], rates[peer.name]),
+                int8_ratio=ratio(rates["int8"], rates[peer.name]),
+            )
+            for peer, by_setting in tried.items()
+            if peer.name not in not_measured
+        ),
         not_measured=not_measured,
-        best=max(figures, key=lambda found: found.audio_s_per_s).peer if figures else None,
     )
 
 
@@ -135,7 +135,12 @@ class Trial:
             if not difference <= TOLERANCE:
                 raise PeerError(f"its logits are {difference:.1e} from the checkpoint's own")
             answers = busy(peer, server.url, self.windows, callers=CALLERS, seconds=self.seconds)
-        return throughput(answers, self.seconds)
+        if lost := [answer for answer in answers if answer.outcome != "scored"]:
+            raise PeerError(f"{len(lost)} of {len(answers)} requests were not scored: {lost[0].outcome}")
+        try:
+            return busy_per_s(answers, from_s=WARM_UP_SHARE * self.seconds, until_s=self.seconds)
+        except ValueError as error:
+            raise PeerError(str(error)) from error
 
 
 def serving(peer: Peer, setting: Setting, checkpoint: Path, window: Pcm) -> PeerProcess:
@@ -148,24 +153,37 @@ def serving(peer: Peer, setting: Setting, checkpoint: Path, window: Pcm) -> Peer
 
 
 def search(peer: Peer, measured: Callable[[Peer, Setting], float]) -> dict[Setting, float]:
-    """Figures of the settings on the way to the best one."""
+    """Figures of the settings on the way to the best one: the layouts, then the best one's batches doubled."""
     tried = {setting: measured(peer, setting) for setting in peer.layouts}
-    best = _best(tried)
-    while peer.batches and best.batch_size < LARGEST_BATCH:
-        larger = dataclasses.replace(best, batch_size=2 * best.batch_size)
-        tried[larger] = measured(peer, larger)
-        if _best(tried) != larger:
+    while peer.batches and (found := best(tried)).batch_size < LARGEST_BATCH:
+        larger = dataclasses.replace(found, batch_size=2 * found.batch_size)
+        if larger in tried:  # it was no better
             break
-        best = larger
+        tried[larger] = measured(peer, larger)
     return tried
 
 
-def in_turns(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each of ``runs`` gives, once a round; every other round goes backwards."""
+def best(rates: Mapping[Setting, float]) -> Setting:
+    """The setting with the highest figure."""
+    return max(rates, key=rates.__getitem__)
+
+
+def in_turns(
+    runs: Mapping[str, Callable[[], float]], rounds: int, not_measured: dict[str, str]
+) -> dict[str, list[float]]:
+    """What each of ``runs`` gives, once a round; every other round goes backwards.
+
+    What fails with ``PeerError`` takes part no more, and ``not_measured`` gets its message.
+    """
     found: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds):
         for name in reversed(runs) if number % 2 else runs:
-            found[name].append(runs[name]())
+            if name in not_measured:
+                continue
+            try:
+                found[name].append(runs[name]())
+            except PeerError as error:
+                not_measured[name] = str(error)
     return found
 
 
@@ -175,26 +193,10 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
     return Ratio(float(np.median(ratios)), float(ratios.min()), float(ratios.max()))
 
 
-def throughput(answers: Sequence[Answer], seconds: float) -> float:
-    """Audio-seconds a second, after the warm-up.
-
-    Raises:
-        PeerError: something was not scored, or too little was.
-    """
-    lost = [answer for answer in answers if answer.outcome != "scored"]
-    if lost:
-        raise PeerError(f"{len(lost)} of {len(answers)} requests were not scored: {lost[0].outcome}")
-    try:
-        return busy_per_s(answers, from_s=WARM_UP_SHARE * seconds, until_s=seconds)
-    except ValueError as error:
-        raise PeerError(str(error)) from error
-
-
 def _triton(repository: Path, windows: Sequence[Pcm], seconds: float) -> float:
     with TritonServer(repository) as server:
         run = closed_loop(server.url, windows, callers=CALLERS, seconds=seconds, deadline_s=120, finish=False)
-        return throughput(asyncio.run(run), seconds)
-
-
-def _best(rates: Mapping[Setting, float]) -> Setting:
-    return max(rates, key=rates.__getitem__)
+        answers = asyncio.run(run)
+    if lost := [answer for answer in answers if answer.outcome != "scored"]:
+        raise RuntimeError(f"our own Triton: {len(lost)} of {len(answers)} not scored: {lost[0].outcome}")
+    return busy_per_s(answers, from_s=WARM_UP_SHARE * seconds, until_s=seconds)
