@@ -16,7 +16,7 @@ from types import TracebackType
 
 from load_tests.peers import supervise
 
-_POLL_S = 0.1
+_POLL_S = 0.2
 _LOG_LINES = 12
 
 
@@ -44,7 +44,7 @@ class PeerProcess:
         *,
         is_ready: Callable[[str], bool],
         ready_within_s: float = 120.0,
-        grace_s: float = 10.0,
+        grace_s: float = 5.0,
     ) -> None:
         self._command, self._environment, self._is_ready = list(command), dict(environment), is_ready
         self._ready_within_s, self._grace_s = ready_within_s, grace_s

@@ -43,7 +43,8 @@ class Server(HTTPServer):
 
 def daemon() -> int:
     """A process in a session of its own, whose parent is gone."""
-    forget = "import subprocess; print(subprocess.Popen(['sleep', '600'], start_new_session=True, stdout=-3).pid)"
+    sleeper = "subprocess.Popen(['sleep', '600'], start_new_session=True, stdout=-3, stderr=-3)"
+    forget = f"import subprocess; print({sleeper}.pid)"
     return int(subprocess.run([sys.executable, "-c", forget], capture_output=True, check=True).stdout)
 
 
