@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,8 +10,8 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from load_tests.peers import supervise
 
@@ -48,7 +47,7 @@ class PeerProcess:
     ) -> None:
         self._command, self._environment, self._is_ready = list(command), dict(environment), is_ready
         self._ready_within_s, self._grace_s = ready_within_s, grace_s
-        self._scratch: Path | None = None
+        self._log: BinaryIO | None = None
         self._supervisor: subprocess.Popen[bytes] | None = None
         self.url = ""
 
@@ -77,37 +76,32 @@ class PeerProcess:
             self._supervisor.terminate()
             self._supervisor.wait()  # it has a deadline of its own
             self._supervisor = None
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def _start(self) -> None:
         port, second_port = _free_ports(2)
         self.url = f"http://127.0.0.1:{port}"
-        self._scratch = Path(tempfile.mkdtemp(prefix="peer-", dir="/tmp"))  # sockets need a short path
+        scratch = tempfile.mkdtemp(prefix="peer-", dir="/tmp")  # sockets need a short path
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         own = {
-            "HOME": str(self._scratch),
-            "TMPDIR": str(self._scratch),
+            "HOME": scratch,
+            "TMPDIR": scratch,
             "PYTHONUNBUFFERED": "1",
             "PEER_PORT": str(port),
             "PEER_SECOND_PORT": str(second_port),
         }
-        supervisor = [sys.executable, "-I", "-S", supervise.__file__, str(self._grace_s)]
-        with self._log.open("wb") as log:
-            self._supervisor = subprocess.Popen(
-                [*supervisor, *self._command],
-                env={**os.environ, **self._environment, **own},
-                cwd=self._scratch,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C goes to this process alone, which then stops it
-            )
-
-    @property
-    def _log(self) -> Path:
-        assert self._scratch is not None
-        return self._scratch / "log.txt"
+        supervisor = [sys.executable, "-I", "-S", supervise.__file__, str(self._grace_s), scratch]
+        self._supervisor = subprocess.Popen(
+            [*supervisor, *self._command],
+            env={**os.environ, **self._environment, **own},
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C goes to this process alone, which then stops it
+        )
 
     def _await_ready(self) -> None:
         assert self._supervisor is not None
@@ -121,7 +115,9 @@ class PeerProcess:
         raise PeerError(f"it is not ready after {self._ready_within_s:g} s; it last said: {self._last_words()}")
 
     def _last_words(self) -> str:
-        lines = self._log.read_text(errors="replace").splitlines()
+        assert self._log is not None
+        number = self._log.fileno()
+        lines = os.pread(number, os.fstat(number).st_size, 0).decode(errors="replace").splitlines()
         said = [line for line in lines if line.strip(" ^~")]  # tracebacks underline
         return "\n".join(said[-_LOG_LINES:]) or "nothing"
 

@@ -27,6 +27,7 @@ class Stress:
     """A WAV file in, its score out."""
 
     def __init__(self) -> None:
+        _stay_on_loopback()
         self._scorer = Scorer(setting.threads)
 
     async def __call__(self, request: Request) -> Score:
@@ -37,6 +38,14 @@ class Stress:
     async def score(self, waveforms: list[np.ndarray]) -> list[Score]:
         """The scores of a batch."""
         return self._scorer.score(waveforms)
+
+
+def _stay_on_loopback() -> None:
+    """Replicas open a port to each other on all interfaces, which no setting of Ray's changes."""
+    from ray.serve._private import replica
+
+    add_port = replica.add_port_to_grpc_server
+    replica.add_port_to_grpc_server = lambda server, at: add_port(server, at.replace("[::]", address()[0]))
 
 
 if __name__ == "__main__":

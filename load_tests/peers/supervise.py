@@ -1,4 +1,6 @@
-"""Runs a server as a child of this small process, which leaves nothing of it: ``supervise.py GRACE_S COMMAND...``
+"""Runs a server as a child of this small process: ``supervise.py GRACE_S SCRATCH COMMAND...``
+
+Nothing stays of the server, no process of it and not the folder ``SCRATCH``.
 
 Some servers start daemons in sessions of their own, and some forget them. Here they all become children of this process
 once their parent is gone, so that it finds them. The server is stopped by SIGTERM to this process, and when whoever
@@ -10,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +28,7 @@ _libc = ctypes.CDLL(None)
 
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit code, 128 + n when signal n ended it."""
-    grace_s, *command = arguments
+    grace_s, scratch, *command = arguments
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -34,6 +37,7 @@ def main(arguments: list[str]) -> int:
         _run(server, float(grace_s))
     finally:
         _kill_descendants()
+        shutil.rmtree(scratch, ignore_errors=True)
     return server.returncode if server.returncode >= 0 else 128 - server.returncode
 
 

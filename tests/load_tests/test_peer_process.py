@@ -47,8 +47,8 @@ def all_gone(pids_file: Path) -> bool:
 def test_a_server_is_ready_once_it_scores_and_leaves_nothing(pids_file):
     with process("serve", pids_file) as server:
         assert ask(PEER, server.url, WINDOWS[0]).tolist() == [0.0, 1.0, 2.0]
-        folder = server._log.parent
-        assert folder.exists()
+        folder = Path(f"/proc/{json.loads(pids_file.read_text())[0]}/cwd").resolve()
+        assert folder.name.startswith("peer-")
         assert not all_gone(pids_file)
     assert all_gone(pids_file)
     assert not folder.exists()
