@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 DEMO := .venv/demo
 DEV := .venv/dev
+# What somebody would serve with instead; MLServer goes with none of the others.
+PEERS := .venv/peers .venv/mlserver
 # What the synthetic corpus is spoken by.
 VOICES := espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts
 DEMO_MODEL := model/voicestress-demo
@@ -65,7 +67,7 @@ build/corpus/demo/manifest.csv: $(wildcard model/voicestress_model/corpora/synth
 	rm -rf build/corpus/demo
 	$(DEV)/bin/voicestress corpus synthesize --out build/corpus/demo
 
-bench: $(DEV)/.ready
+bench: $(DEV)/.ready $(PEERS:=/.ready)
 	$(DEV)/bin/python -m load_tests.bench.proof
 	$(DEV)/bin/python -m pytest -m slow
 
@@ -81,3 +83,6 @@ $(DEMO)/.ready: pyproject.toml deploy/local/environment.sh
 
 $(DEV)/.ready: pyproject.toml deploy/local/environment.sh
 	@sh deploy/local/environment.sh $(DEV) local,model,train,dev $(VOICES)
+
+$(PEERS:=/.ready): .venv/%/.ready: load_tests/peers/requirements-%.txt load_tests/peers/environment.sh | $(DEV)/.ready
+	@sh load_tests/peers/environment.sh $(@D) $< $(DEV)

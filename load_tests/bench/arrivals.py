@@ -6,8 +6,9 @@ One window is one request. Latency counts from the moment a request was meant to
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,22 +60,76 @@ async def open_loop(
 
 
 async def closed_loop(
-    url: str, windows: Sequence[Pcm], *, callers: int, seconds: float, deadline_s: float, model: str = "stress"
+    url: str,
+    windows: Sequence[Pcm],
+    *,
+    callers: int,
+    seconds: float,
+    deadline_s: float,
+    model: str = "stress",
+    finish: bool = True,
 ) -> list[Answer]:
-    """``callers`` at once, each sending its next window when the last was answered, for ``seconds``."""
+    """``keep_busy`` with a model of the Triton at ``url``."""
     async with InferenceServerClient(url) as triton:
-        start = time.perf_counter()
 
-        async def call(first: int) -> list[Answer]:
-            answers, number = [], first
-            while (sent_s := time.perf_counter() - start) < seconds:
-                pcm = windows[number % len(windows)]
-                outcome = await _ask(triton, url, model, pcm, deadline_s)
-                answers.append(Answer(sent_s, time.perf_counter() - start, len(pcm) / 16_000, outcome))
-                number += callers
-            return answers
+        async def score(number: int) -> Outcome:
+            return await _ask(triton, url, model, windows[number], deadline_s)
 
-        return [answer for answers in await asyncio.gather(*map(call, range(callers))) for answer in answers]
+        return await keep_busy(score, windows, callers=callers, seconds=seconds, finish=finish)
+
+
+async def keep_busy(
+    score: Callable[[int], Awaitable[Outcome]],
+    windows: Sequence[Pcm],
+    *,
+    callers: int,
+    seconds: float,
+    finish: bool = True,
+) -> list[Answer]:
+    """``callers`` at once, each sending its next window when the last was answered, for ``seconds``.
+
+    ``score`` sends the window of a number. What is unanswered at the end is waited for, or dropped without ``finish``.
+    """
+    start = time.perf_counter()
+    answers: list[Answer] = []
+
+    async def call(first: int) -> None:
+        number = first
+        while (sent_s := time.perf_counter() - start) < seconds:
+            place = number % len(windows)
+            outcome = await score(place)
+            answers.append(Answer(sent_s, time.perf_counter() - start, len(windows[place]) / 16_000, outcome))
+            number += callers
+
+    calls = [asyncio.create_task(call(first)) for first in range(callers)]
+    if not finish:
+        await asyncio.wait(calls, timeout=seconds)
+        for unanswered in calls:
+            unanswered.cancel()
+    ended = await asyncio.gather(*calls, return_exceptions=not finish)
+    for problem in ended:
+        if isinstance(problem, Exception):  # a CancelledError is not one
+            raise problem
+    return sorted(answers, key=lambda answer: answer.answered_s)
+
+
+def busy_per_s(answers: Sequence[Answer], *, from_s: float, until_s: float) -> float:
+    """Audio-seconds scored a second by a server that is kept busy, from about ``from_s`` to about ``until_s``.
+
+    Counted between the last answers before each of the two: answers come a batch at a time, and a clock that stops in
+    the middle of one counts its work but not its answers.
+
+    Raises:
+        ValueError: nothing was answered in between.
+    """
+    counted = [answer.answered_s for answer in answers if answer.answered_s < until_s]
+    if not counted or counted[-1] < from_s:
+        raise ValueError(f"no answer from {from_s:g} to {until_s:g} s")
+    first = max((at for at in counted if at < from_s), default=counted[0])
+    if first == counted[-1]:
+        raise ValueError(f"a single answer up to {until_s:g} s; measure for longer")
+    # From just after the first to just after the last.
+    return scored_per_s(answers, from_s=math.nextafter(first, math.inf), until_s=math.nextafter(counted[-1], math.inf))
 
 
 def scored_per_s(answers: Sequence[Answer], *, from_s: float = 0.0, until_s: float) -> float:

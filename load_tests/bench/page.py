@@ -111,6 +111,33 @@ def _client(found: Found) -> str:
     )
 
 
+def _peers(found: Found) -> str:
+    rows = [
+        [escape(p["name"]), escape(p["version"]), escape(p["best"]), f"{p['audio_s_per_s']:.1f}",
+         *(f"<strong>{r['median']:.2f}</strong> <small>[{r['lowest']:.2f}, {r['highest']:.2f}]</small>"
+           for r in (p["fp32_ratio"], p["int8_ratio"]))]
+        for p in found["peers"]
+    ]  # fmt: skip
+    header = ["Server", "Version", "Its best setting", "Audio-s/s", "Ours over it, fp32", "Ours over it, int8"]
+    tried = [
+        [escape(p["name"]), "; ".join(f"{escape(setting)}: {rate:.1f}" for setting, rate in p["tried"].items())]
+        for p in found["peers"]
+    ]
+    ours = ", ".join(f"{rate:.1f} in {name}" for name, rate in found["ours"].items())
+    left_out = "".join(
+        f"<p>{escape(name)} was not measured: {escape(why)}</p>" for name, why in found["not_measured"].items()
+    )
+    return (
+        "<h2>What else one could serve it with</h2><p>The same checkpoint through Hugging Face eager on the same "
+        "cores, asked over HTTP by 16 callers at once; each server at the best setting that was found for it, started "
+        f"and measured in turns with this project's Triton, which scored {ours} audio-seconds a second.</p>"
+        + _table(header, rows)
+        + "<h3>Settings that were tried: worker processes x torch threads each</h3>"
+        + _table(["Server", "Audio-seconds a second"], tried)
+        + left_out
+    )
+
+
 def _neighbours(found: Found) -> str:
     rows = [[name, f"{n['logits']:.1e}", f"{n['level']:.2f}"] for name, n in found.items()]
     return (
@@ -200,6 +227,7 @@ _SECTIONS: dict[str, Callable[[Found], str]] = {
     "engines": _engines,
     "served": _served,
     "client": _client,
+    "peers": _peers,
     "neighbours": _neighbours,
     "demo_int8": _demo_int8,
     "growth": _growth,

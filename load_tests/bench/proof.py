@@ -25,7 +25,7 @@ from voicestress_model.corpora.synthetic import synthesize_corpus
 from voicestress_model.quantisation import export_int8
 from voicestress_triton import TritonServer
 
-from load_tests.bench import client_cost, compare_engines, growth, neighbours, overload, roofline, served
+from load_tests.bench import client_cost, compare_engines, growth, neighbours, overload, peers, roofline, served
 from load_tests.bench.engines import compiled, hugging_face, padding_free, plain_onnx
 from load_tests.bench.operations import operations
 from load_tests.bench.page import render
@@ -166,6 +166,20 @@ def _served(bench: _Bench) -> dict[str, Any]:
     return found
 
 
+def _peers(bench: _Bench) -> dict[str, Any]:
+    """A server is started some forty times for it, so fewer rounds and shorter ones: a quarter of an hour as it is."""
+    arguments = bench.arguments
+    return dataclasses.asdict(
+        peers.measure(
+            bench.checkpoint,
+            fp32=bench.repository,
+            int8=bench.int8_repository,
+            rounds=(arguments.rounds + 1) // 2,
+            seconds=arguments.seconds / 2,
+        )
+    )
+
+
 def _overload(bench: _Bench) -> dict[str, Any]:
     with TritonServer(bench.repository) as server:
         return dataclasses.asdict(overload.measure(server, seconds=bench.arguments.seconds, deadline_s=30.0))
@@ -193,6 +207,7 @@ _PARTS: dict[str, Callable[[_Bench], dict[str, Any]]] = {
     "demo_int8": _demo_int8,
     "growth": _growth,
     "served": _served,
+    "peers": _peers,
     "overload": _overload,
     "on_paper": _on_paper,
 }

@@ -102,6 +102,8 @@ def _served(found: Found) -> Iterator[Verdict]:
 
 
 def _peers(found: Found) -> Iterator[Verdict]:
+    if not found["peers"]:  # none can be run here, and the page says why
+        return
     for precision, wanted in (("fp32", 1.3), ("int8", 2.0)):
         peer = min(found["peers"], key=lambda peer: peer[f"{precision}_ratio"]["median"])
         what = f"{precision} served against the best peer, {peer['name']}"

@@ -32,8 +32,8 @@ _ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-gb-x-gb
 _SMALLER_AND_LARGER = (0.95, 1.06)
 _FOUR_SIZES = (0.91, 0.97, 1.03, 1.1)
 _TEN_SIZES = (0.9, 0.92, 0.94, 0.96, 0.98, 1.0, 1.03, 1.05, 1.08, 1.11)
-# All voices of flite that may be trained on are men's, and those of espeak-ng are nobody's. What a recorded woman sounds
-# like is learned from recorded men with a shorter vocal tract and a higher pitch: factors and semitones.
+# All voices of flite that may be trained on are men's, and those of espeak-ng are nobody's. What a recorded woman
+# sounds like is learned from recorded men with a shorter vocal tract and a higher pitch: factors and semitones.
 _RAISED = tuple((1.13 + 0.012 * number, 4.5 + 0.6 * number) for number in range(10))
 
 
