@@ -61,8 +61,8 @@ def cast(seed: int) -> dict[str, tuple[Speaker, ...]]:
         [_espeak(seed, voice, "male", size) for size in _SMALLER_AND_LARGER for voice in _TRAIN_MEN],
         [_espeak(seed, voice, "female", size) for size in _FOUR_SIZES for voice in _TRAIN_WOMEN],
         [_speaker(seed, "flite", voice, "male", size) for size in _TEN_SIZES for voice in _FLITE_MEN],
-        [_speaker(seed, "flite", voice, "female", size, st) for size, st in _RAISED for voice in _FLITE_MEN],
     )
+    raised = [_speaker(seed, "flite", voice, "female", size, st) for size, st in _RAISED for voice in _FLITE_MEN]
     dev = _taking_turns(
         [_espeak(seed, voice, "male") for voice in _DEV_MEN],
         [_espeak(seed, voice, "female", size) for voice in _DEV_WOMEN for size in _SMALLER_AND_LARGER],
@@ -77,7 +77,7 @@ def cast(seed: int) -> dict[str, tuple[Speaker, ...]]:
         for size in _SMALLER_AND_LARGER
         for voice, sex in (("cmu_us_slt_arctic_hts", "female"), ("kal_diphone", "male"), ("ked_diphone", "male"))
     )
-    return {"train": train, "dev": dev, "unseen_voices": unseen_voices, "unseen_engine": unseen_engine}
+    return {"train": (*train, *raised), "dev": dev, "unseen_voices": unseen_voices, "unseen_engine": unseen_engine}
 
 
 def _espeak(seed: int, variant: str, sex: Sex, vocal_tract: float | None = None) -> Speaker:
