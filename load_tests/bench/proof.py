@@ -44,8 +44,8 @@ def main() -> None:
     """Measure the parts asked for, print them, and write them down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="(default: all of them)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of everything that is compared (default: 5)")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each part that is served (default: 30)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of everything that is compared (default: 3)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of each part that is served (default: 15)")
     parser.add_argument("--windows", type=int, default=24, help="in the engines' workload (default: 24)")
     parser.add_argument("--architecture", default=ARCHITECTURE, help="(default: wav2vec2-base)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="(default: one a core)")

@@ -26,7 +26,7 @@ def test_every_setting_uses_the_cores_and_none_is_measured_twice(cores):
 
 
 def test_a_variant_is_the_model_s_config_with_other_settings():
-    text = config_with(CONFIG, Setting(2, 3, 5, 700), queue=Queue(17, 2.5), cached=True, comments=["why", "", "so"])
+    text = config_with(CONFIG, Setting(2, 3, 5, 700), queue=Queue(17, 2.5), comments=["why", "", "so"])
     assert text.startswith("# why\n#\n# so\n")
     assert contract_of(text) == contract_of(CONFIG)
     for line in (
@@ -39,7 +39,8 @@ def test_a_variant_is_the_model_s_config_with_other_settings():
     ):
         assert line in text
     assert 'key: "intra_op_thread_count"' in text
-    assert "response_cache {\n  enable: true" in text
+    cached = CONFIG + "response_cache { enable: true }\n"
+    assert "response_cache {\n  enable: true" in config_with(cached, ONE), "what was exported stays"
     assert "response_cache" not in config_with(CONFIG, ONE)
 
 
@@ -83,7 +84,7 @@ def test_settings_are_measured_on_a_real_server_and_the_variant_is_served(reposi
         assert speed.audio_s_per_s > 10
         assert 0.001 < speed.latency_s < 1
     variants = tmp_path / "group_norm" / "configs"
-    variants.mkdir()
+    variants.mkdir(exist_ok=True)
     config = read_config(tmp_path / "group_norm")
     (variants / "tuned.pbtxt").write_text(config_with(config, best(measured), queue=Queue(8, 2.0), comments=["x"]))
     with (

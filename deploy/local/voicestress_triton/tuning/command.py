@@ -35,9 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=2.0,
         help="the queue holds what is scored in this time, and turns the rest away (default: 2)",
     )
-    parser.add_argument(
-        "--cache", action="store_true", help="answer audio that was scored before from memory; needs serve --cache-mb"
-    )
 
 
 def _say(setting: Setting, speed: Speed) -> None:
@@ -67,6 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     path = model / "configs" / f"{arguments.name}.pbtxt"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(config_with(config, chosen, queue=queue, cached=arguments.cache, comments=comments))
+    path.write_text(config_with(config, chosen, queue=queue, comments=comments))
     sys.stdout.write("\n".join([*lines, "", f"{path}: serve it with --model-config-name {arguments.name}"]) + "\n")
     return 0

@@ -58,9 +58,7 @@ def contract_of(config: str) -> StressContract:
     return wire.read_contract(message, model=message.name or "the model")
 
 
-def config_with(
-    config: str, setting: Setting, *, queue: Queue | None = None, cached: bool = False, comments: Sequence[str] = ()
-) -> str:
+def config_with(config: str, setting: Setting, *, queue: Queue | None = None, comments: Sequence[str] = ()) -> str:
     """The text of ``config``, a config.pbtxt, with ``setting``, headed by ``comments``.
 
     Raises:
@@ -76,8 +74,6 @@ def config_with(
     if queue is not None:
         batching.default_queue_policy.max_queue_size = queue.windows
         batching.default_queue_policy.default_timeout_microseconds = round(queue.longest_s * 1e6)
-    if cached:
-        message.response_cache.enable = True
     head = "".join(f"# {line}\n".replace("# \n", "#\n") for line in comments)
     return head + str(text_format.MessageToString(message))
 
