@@ -42,7 +42,7 @@ class PeerProcess:
         environment: Mapping[str, str],
         *,
         is_ready: Callable[[str], bool],
-        ready_within_s: float = 120.0,
+        ready_within_s: float = 240.0,
         grace_s: float = 5.0,
     ) -> None:
         self._command, self._environment, self._is_ready = list(command), dict(environment), is_ready
