@@ -10,7 +10,7 @@ Found = Mapping[str, Any]
 
 _IDLE_FACTOR, _IDLE_S = 1.05, 0.003
 _BUSY_SHARE = 0.7
-_SERVED_BATCHES = ("2", "4", "8")  # as many windows as the shipped configuration puts together
+_SERVED_BATCHES = ("2",)  # as many windows as the shipped configuration puts together
 
 
 @dataclass(frozen=True)
