@@ -23,7 +23,7 @@ import torch
 from voicestress_model import StressCheckpoint, export_model, load_checkpoint, random_checkpoint, stress_contract
 from voicestress_model.corpora.synthetic import synthesize_corpus
 from voicestress_model.quantisation import export_int8
-from voicestress_model.triton_config import MAX_BATCH_SIZE
+from voicestress_model.triton_config import CPU_BATCH_SIZE
 from voicestress_triton import TritonServer
 
 from load_tests.bench import client_cost, compare_engines, growth, neighbours, overload, peers, roofline, served
@@ -161,7 +161,7 @@ def _served(bench: _Bench) -> dict[str, Any]:
         engine = padding_free(graph, name, arguments.threads)
         with TritonServer(repository) as server:
             measured = served.measure(
-                server.url, engine, batch_size=MAX_BATCH_SIZE, rounds=arguments.rounds, seconds=arguments.seconds
+                server.url, engine, batch_size=CPU_BATCH_SIZE, rounds=arguments.rounds, seconds=arguments.seconds
             )
         found[name] = dataclasses.asdict(measured)
     return found

@@ -71,6 +71,14 @@ def test_served_logits_do_not_depend_on_neighbours(triton, speech, model):
     assert windows - windows_before > batches - batches_before, "no batch was shared: the test shows nothing"
 
 
+def test_a_cpu_scores_two_waiting_windows_at_once_and_no_more(triton):
+    windows_before, batches_before = counts(triton, "group_norm")
+    infer_together(triton, "group_norm", [noise(LONGEST)] * 16)
+    windows, batches = counts(triton, "group_norm")
+    assert windows - windows_before == 16
+    assert 8 <= batches - batches_before < 16
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_several_windows_in_one_request_get_a_row_each(triton, lively_checkpoints, speech, model):
     windows = np.stack([speech[start : start + 20_000] for start in (0, 30_000, 60_000)])

@@ -30,7 +30,8 @@ def test_a_variant_is_the_model_s_config_with_other_settings():
     assert text.startswith("# why\n#\n# so\n")
     assert contract_of(text) == contract_of(CONFIG)
     for line in (
-        "max_batch_size: 5",
+        "preferred_batch_size: 5\n",
+        "max_batch_size: 8",  # how many windows a request may hold is no matter of speed
         "count: 2",
         "max_queue_delay_microseconds: 700",
         "max_queue_size: 17",
@@ -38,6 +39,7 @@ def test_a_variant_is_the_model_s_config_with_other_settings():
         "allow_ragged_batch: true",
     ):
         assert line in text
+    assert text.count("preferred_batch_size") == 1
     assert 'key: "intra_op_thread_count"' in text
     cached = CONFIG + "response_cache { enable: true }\n"
     assert "response_cache {\n  enable: true" in config_with(cached, ONE), "what was exported stays"

@@ -65,11 +65,13 @@ def config_with(config: str, setting: Setting, *, queue: Queue | None = None, co
         ModelRepositoryError: it is no model configuration.
     """
     message = _parsed(config)
-    message.max_batch_size = setting.max_batch_size
+    # How many windows a single request may hold stays what it is.
+    message.max_batch_size = max(message.max_batch_size, setting.max_batch_size)
     for group in message.instance_group:
         group.count = setting.instances
     message.parameters[_THREADS].string_value = str(setting.threads)
     batching = message.dynamic_batching
+    batching.preferred_batch_size[:] = [setting.max_batch_size]
     batching.max_queue_delay_microseconds = setting.queue_delay_us
     if queue is not None:
         batching.default_queue_policy.max_queue_size = queue.windows
