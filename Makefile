@@ -20,7 +20,7 @@ help:
 	@echo 'make demo        start Triton, score a recording, print the report (no torch; about a minute)'
 	@echo 'make test        install everything and run the checks and tests'
 	@echo 'make bench       measure every figure the README quotes'
-	@echo 'make demo-model  synthesise its corpus, train, export and evaluate the demo model (an hour and a half)'
+	@echo 'make demo-model  synthesise its corpus, train, export and evaluate the demo model (an hour and a quarter)'
 	@echo 'make export-demo export the demo model again, for all that model_repository serves (a minute)'
 	@echo 'make demo-chance the same on shuffled labels, which must end at guessing (20 minutes)'
 	@echo 'make format      format the code and mend what ruff can'
@@ -37,7 +37,7 @@ lint: $(DEV)/.ready
 	$(DEV)/bin/ruff format --check $(SOURCES)
 	$(DEV)/bin/mypy
 
-# The trained model of model_repository/stress, from nothing; about an hour and a half on two cores.
+# The trained model of model_repository, from nothing; about an hour and a quarter on two cores.
 demo-model: $(DEV)/.ready build/corpus/demo/manifest.csv
 	test ! -f build/demo-model/training.json || rm -r build/demo-model
 	$(TRAIN) demo
