@@ -37,7 +37,7 @@ FEATURES = (
     "harmonicity_db",  # how far the spectrum's harmonics stand out, voiced frames
 )
 
-LOWEST_F0_HZ, HIGHEST_F0_HZ = 60.0, 480.0
+_LOWEST_F0_HZ, _HIGHEST_F0_HZ = 60.0, 480.0
 _SPEECH_DB = -28.0  # relative to the loud frames
 _SHORTEST_PAUSE_S = 0.1
 _SYLLABLE_DB = 2.0
@@ -53,13 +53,10 @@ def prosody_features(pcm: npt.NDArray[np.int16]) -> _Floats:
     Silence, or less than 50 ms, gives zeros; a recording without voice gives zeros for what describes the voice. Takes
     about 20 ms a second of audio.
     """
-    import pyworld
-
     samples = np.ascontiguousarray(pcm, dtype=np.float64) / 32768
     if len(samples) < RATE_HZ // 20 or not samples.any():
         return np.zeros(len(FEATURES))
-    rough, times = pyworld.dio(samples, RATE_HZ, LOWEST_F0_HZ, HIGHEST_F0_HZ, frame_period=1000 * FRAME_S)
-    f0_hz = pyworld.stonemask(samples, rough, times, RATE_HZ)  # [frames]
+    f0_hz = pitch_track(samples, FRAME_S)  # [frames]
     level_db = _level_db(samples, len(f0_hz))
     speech = level_db > np.percentile(level_db, 95) + _SPEECH_DB
     inside = slice(int(speech.argmax()), len(speech) - int(speech[::-1].argmax()))
@@ -67,6 +64,14 @@ def prosody_features(pcm: npt.NDArray[np.int16]) -> _Floats:
     samples = samples[round(inside.start * FRAME_S * RATE_HZ) : round(inside.stop * FRAME_S * RATE_HZ)]
     values = (*_pitch(f0_hz), *_voicing(f0_hz, speech), *_energy(level_db, speech), *_timing(speech))
     return np.nan_to_num(np.array([*values, *_spectrum(samples, f0_hz)]), posinf=0.0, neginf=0.0)
+
+
+def pitch_track(samples: _Floats, frame_s: float) -> _Floats:
+    """Pitch every ``frame_s`` seconds of 16 kHz ``samples``, Hz ``[frames]``; 0 where there is no voice."""
+    import pyworld
+
+    rough, times = pyworld.dio(samples, RATE_HZ, _LOWEST_F0_HZ, _HIGHEST_F0_HZ, frame_period=1000 * frame_s)
+    return np.asarray(pyworld.stonemask(samples, rough, times, RATE_HZ))
 
 
 def _level_db(samples: _Floats, frames: int) -> _Floats:

@@ -16,6 +16,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
+from voicestress_model import numerics
 from voicestress_model.detector import StressDetector
 from voicestress_model.geometry import SAMPLE_RATE_HZ
 from voicestress_model.training.auxiliary import WithAuxiliary, missed_sum
@@ -26,8 +27,6 @@ from voicestress_model.training.optimiser import freeze_backbone, parameter_grou
 from voicestress_model.training.settings import OptimiserSettings
 
 _LONGEST_WAIT = timedelta(hours=24)
-_PCM_SCALE = 1.0 / 32768.0
-_NORMALIZATION_EPS = 1e-7  # of Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm
 
 
 def accelerator_for(precision: str) -> Accelerator:
@@ -176,8 +175,8 @@ def _seed_of(*numbers: int) -> int:
 
 def normalized(pcm: Tensor, normalize: bool) -> Tensor:
     """Float waveforms ``[B, samples]`` of int16 ``pcm``, as ``Wav2Vec2FeatureExtractor`` makes them."""
-    waveforms = pcm.float() * _PCM_SCALE
+    waveforms = pcm.float() * numerics.PCM_SCALE
     if not normalize:
         return waveforms
     variance, mean = torch.var_mean(waveforms, dim=1, correction=0, keepdim=True)  # [B, 1] each
-    return (waveforms - mean) / (variance + _NORMALIZATION_EPS).sqrt()
+    return (waveforms - mean) / (variance + numerics.NORMALIZATION_EPS).sqrt()

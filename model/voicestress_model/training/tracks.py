@@ -20,7 +20,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from threadpoolctl import threadpool_limits
 
-from voicestress_model.corpora.prosody import HIGHEST_F0_HZ, LOWEST_F0_HZ
+from voicestress_model.corpora.prosody import pitch_track
 from voicestress_model.geometry import (
     RECEPTIVE_FIELD_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -78,13 +78,9 @@ def clip_tracks(clips: Clips, folder: Path, progress: Callable[[], object]) -> T
 
 def track(pcm: Pcm) -> Values:
     """Values ``[F, K]`` of 16 kHz int16 ``[n]``; the pitch is not a number where there is no voice."""
-    import pyworld
-
     samples = pcm.astype(np.float64) / 32768
     frames = _frames(len(pcm))
-    period_ms = 1000 * _FRAME_SAMPLES / SAMPLE_RATE_HZ
-    rough, times = pyworld.dio(samples, SAMPLE_RATE_HZ, LOWEST_F0_HZ, HIGHEST_F0_HZ, frame_period=period_ms)
-    f0_hz = pyworld.stonemask(samples, rough, times, SAMPLE_RATE_HZ)[:frames]  # [F]
+    f0_hz = pitch_track(samples, _FRAME_SAMPLES / SAMPLE_RATE_HZ)[:frames]  # [F]
     voiced = f0_hz > 0
     windows = sliding_window_view(np.pad(samples, _WINDOW // 2), _WINDOW)[::_FRAME_SAMPLES][:frames]  # [F, 512]
     power = np.abs(np.fft.rfft(windows * np.hanning(_WINDOW))) ** 2  # [F, 257]
