@@ -53,7 +53,7 @@ async def open_loop(
         async def send(number: int, at_s: float) -> Answer:
             await asyncio.sleep(max(0.0, at_s - (time.perf_counter() - start)))
             pcm = windows[number % len(windows)]
-            outcome = await _ask(triton, url, model, pcm, deadline_s)
+            outcome = await ask(triton, url, model, pcm, deadline_s)
             return Answer(at_s, time.perf_counter() - start, len(pcm) / 16_000, outcome)
 
         return await asyncio.gather(*(send(number, at_s) for number, at_s in enumerate(times_s)))
@@ -73,7 +73,7 @@ async def closed_loop(
     async with InferenceServerClient(url) as triton:
 
         async def score(number: int) -> Outcome:
-            return await _ask(triton, url, model, windows[number], deadline_s)
+            return await ask(triton, url, model, windows[number], deadline_s)
 
         return await keep_busy(score, windows, callers=callers, seconds=seconds, finish=finish)
 
@@ -138,7 +138,8 @@ def scored_per_s(answers: Sequence[Answer], *, from_s: float = 0.0, until_s: flo
     return sum(scored) / (until_s - from_s)
 
 
-async def _ask(triton: InferenceServerClient, url: str, model: str, pcm: Pcm, deadline_s: float) -> Outcome:
+async def ask(triton: InferenceServerClient, url: str, model: str, pcm: Pcm, deadline_s: float) -> Outcome:
+    """Send one window, and say what became of it."""
     try:
         await triton.infer(
             model,

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from voicestress import StressContract
 from voicestress_model.agreement import Pcm, onnx_logits, onnx_session
-
-_BATCH = 8
+from voicestress_model.triton_config import MAX_BATCH_SIZE
 
 
 @dataclass(frozen=True)
@@ -22,14 +21,14 @@ class Neighbours:
 
 
 def measure(graph: Path, contract: StressContract, windows: Sequence[Pcm], *, threads: int) -> Neighbours:
-    """Score each of ``windows`` alone, then in batches in this order and in another."""
+    """Score each of ``windows`` alone, then in the largest batches a CPU's model is served with, in two orders."""
     session = onnx_session(graph, threads=threads)
     alone = np.concatenate([onnx_logits(session, [window]) for window in windows])
     orders = [list(range(len(windows))), np.random.default_rng(0).permutation(len(windows)).tolist()]
     logits, level = 0.0, 0.0
     for order in orders:
-        for start in range(0, len(order), _BATCH):
-            batch = order[start : start + _BATCH]
+        for start in range(0, len(order), MAX_BATCH_SIZE):
+            batch = order[start : start + MAX_BATCH_SIZE]
             together = onnx_logits(session, [windows[number] for number in batch])
             logits = max(logits, float(np.abs(together - alone[batch]).max()))
             shown = [contract.levels(contract.emotions(each)).round(2) for each in (together, alone[batch])]

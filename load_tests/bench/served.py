@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from tritonclient.grpc.aio import InferenceServerClient
 from voicestress_model.agreement import Pcm
 
-from load_tests.bench.arrivals import Answer, closed_loop, open_loop, poisson_times, scored_per_s
+from load_tests.bench.arrivals import Answer, ask, closed_loop, open_loop, poisson_times, scored_per_s
 from load_tests.bench.compare_engines import clock
 from load_tests.bench.engines import Engine
 from load_tests.bench.workload import mixed_speech
 
 _LOADS = (0.3, 0.5, 0.7, 0.85)
+_ALONE = 24
+_PAUSE_S = 0.02  # an engine's threads spin for a while after it has answered, and would disturb the other
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Served:
-    """``served_over_direct`` is the median over rounds; idle latencies are of the same windows, one at a time."""
+    """``served_over_direct`` is the median over rounds. Idle latencies are means over windows that were scored one at a
+    time, directly and served in turns, each the median of its rounds.
+    """
 
     direct_audio_s_per_s: float
     served_audio_s_per_s: float
@@ -50,25 +56,41 @@ def measure(url: str, engine: Engine, *, batch_size: int, rounds: int, seconds: 
         direct.append(audio_s / clock(engine, windows, batch_size))
         answers = asyncio.run(closed_loop(url, windows, callers=32, seconds=seconds, deadline_s=120))
         served.append(scored_per_s(answers, from_s=seconds / 4, until_s=seconds))
-    alone = windows[:24]
-    idle_direct = [_seconds(engine, window) for window in alone]
-    idle = asyncio.run(closed_loop(url, alone, callers=1, seconds=sum(idle_direct) * 1.2, deadline_s=120))
+    alone = np.median([asyncio.run(_in_turns(url, engine, windows[:_ALONE])) for _ in range(rounds)], axis=0)
+    idle_direct_s, idle_served_s = alone.mean(axis=0).tolist()
     return Served(
         direct_audio_s_per_s=float(np.median(direct)),
         served_audio_s_per_s=float(np.median(served)),
         served_over_direct=float(np.median(np.array(served) / np.array(direct))),
-        idle_direct_s=float(np.mean(idle_direct)),
-        idle_served_s=float(np.mean([answer.latency_s for answer in idle[: len(alone)]])),
+        idle_direct_s=idle_direct_s,
+        idle_served_s=idle_served_s,
         loads=tuple(_under(share, url, engine, windows, float(np.median(served)), seconds) for share in _LOADS),
     )
+
+
+async def _in_turns(url: str, engine: Engine, windows: Sequence[Pcm]) -> npt.NDArray[np.float64]:
+    """Seconds ``[windows, 2]`` of each window alone, called directly and then through an idle server."""
+    async with InferenceServerClient(url) as triton:
+        times = []
+        for window in windows:
+            await asyncio.sleep(_PAUSE_S)
+            direct_s = _seconds(engine, window)
+            await asyncio.sleep(_PAUSE_S)
+            start = time.perf_counter()
+            await ask(triton, url, "stress", window, deadline_s=120)
+            times.append((direct_s, time.perf_counter() - start))
+    return np.array(times)
 
 
 def _under(share: float, url: str, engine: Engine, windows: Sequence[Pcm], rate: float, seconds: float) -> Load:
     mean_s = float(np.mean([len(window) for window in windows])) / 16_000
     times = poisson_times(share * rate / mean_s, 4 * seconds, seed=int(100 * share))
+    # Before and after: the machine is not the same from minute to minute.
+    before = [_seconds(engine, window) for window in windows]
     answers = asyncio.run(open_loop(url, windows, times, deadline_s=120))
-    service = [_seconds(engine, window) for window in windows]
-    queued = first_come_latencies(times, [service[number % len(service)] for number in range(len(times))])
+    after = [_seconds(engine, window) for window in windows]
+    numbers = [number % len(windows) for number in range(len(times))]
+    queued = first_come_latencies(times, [(before, after)[turn % 2][number] for turn, number in enumerate(numbers)])
     latencies = [answer.latency_s for answer in _scored(answers)]
     p50, p95, p99 = np.percentile(latencies, (50, 95, 99)).tolist()
     return Load(share, p50, p95, p99, float(np.percentile(queued, 99)))

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from voicestress_model.agreement import Logits, Pcm
-from voicestress_model.packed import PackedConvolution, PackedLayer, PackedTransformer, PackedWav2Vec2
+from voicestress_model.packed import PackedLayer, PackedTransformer, PackedWav2Vec2
+from voicestress_model.packed_front_end import PackedConvolution
 
 _PRODUCTS = {"matmul", "__matmul__", "linear", "conv1d"}
 

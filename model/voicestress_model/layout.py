@@ -1,9 +1,10 @@
 """Where the windows of a batch lie: packed in slots for most of the work, padded for the little that mixes frames.
 
-B windows; N slots of 320 samples in all; T frames of the longest window; X columns of whatever is moved.
-"""
+B windows; N slots of 320 samples in all; K windows of a padded view, T frames of the longest of them; X columns of
+whatever is moved.
 
-from __future__ import annotations
+Annotations are not postponed here: TorchScript reads those of a tuple in a tuple as they are.
+"""
 
 from typing import NamedTuple
 
@@ -60,32 +61,54 @@ def take(rows: Tensor, index: Tensor) -> Tensor:
 
 
 class PaddedView(NamedTuple):
-    """The packed frames as ``[B, T]``, for the few operations that mix the frames of a window."""
+    """The frames of K windows of like lengths as ``[K, T]``, for the few operations that mix the frames of a window."""
 
-    slot: Tensor  # [B, T] the slot behind each place
-    mask: Tensor  # [B, T] whether the place is one of the window's frames
-    position: Tensor  # [N] where each slot stands in the flattened view
+    slot: Tensor  # [K, T] the slot behind each place
+    mask: Tensor  # [K, T] whether the place is one of the window's frames
 
 
-def padded_view(layout: Layout) -> PaddedView:
-    """The padded view of a layout."""
-    longest = layout.frames.max().clamp(min=1).item()
-    if not torch.jit.is_scripting():
-        torch._check(longest >= 1)
-    time = torch.arange(longest, device=layout.frames.device)  # [T]
+class PaddedViews(NamedTuple):
+    """All windows in ``geometry.VIEWS`` padded views: the longest K in the first, the shortest in the last.
+
+    With as many windows as views none is padded. With fewer, the last views hold a window without frames, one place
+    long: no shape is ever 0.
+    """
+
+    views: list[PaddedView]
+    position: Tensor  # [N] where each slot stands in the flattened views, one after the other
+    row: Tensor  # [B] where each window stands among the rows of the views, one after the other
+
+
+def padded_views(layout: Layout) -> PaddedViews:
+    """The padded views of a layout."""
+    batch = layout.frames.shape[0]
+    each = (batch + geometry.VIEWS - 1) // geometry.VIEWS  # K
+    longest_first = layout.frames * batch - torch.arange(batch, device=layout.frames.device)  # [B] no two alike
+    row = (longest_first > longest_first.unsqueeze(1)).sum(dim=1)  # [B]
+    rows = torch.arange(geometry.VIEWS * each, device=layout.frames.device)
+    stands = row == rows.unsqueeze(1)  # [views * K, B] whether the window stands in the row
+    frames = (stands * layout.frames).sum(dim=1).unflatten(0, (geometry.VIEWS, each))  # [views, K]
+    first_slot = (stands * layout.first_slot).sum(dim=1).unflatten(0, (geometry.VIEWS, each))
     last_slot = layout.window.shape[0] - 1
-    return PaddedView(
-        slot=(layout.first_slot.unsqueeze(1) + time).clamp(max=last_slot),
-        mask=time < layout.frames.unsqueeze(1),
-        position=layout.window * longest + layout.ordinal.clamp(max=longest - 1),
-    )
+    places = frames.amax(dim=1, keepdim=True).clamp(min=1).expand(-1, each).flatten()  # [views * K] T of each row
+    views: list[PaddedView] = []
+    for number in range(geometry.VIEWS):
+        longest = frames[number].max().clamp(min=1).item()
+        if not torch.jit.is_scripting():
+            torch._check(longest >= 1)
+        time = torch.arange(longest, device=frames.device)  # [T]
+        slot = (first_slot[number].unsqueeze(1) + time).clamp(max=last_slot)
+        views.append(PaddedView(slot, time < frames[number].unsqueeze(1)))
+    starts, places = take(places.cumsum(0) - places, row), take(places, row)  # [B], [B]
+    position = take(starts, layout.window) + torch.minimum(layout.ordinal, take(places, layout.window) - 1)
+    return PaddedViews(views, position, row)
 
 
 def spread(rows: Tensor, view: PaddedView) -> Tensor:
-    """``[N, X]`` to ``[B, T, X]``; what stands outside the mask is finite and meaningless."""
+    """``[N, X]`` to ``[K, T, X]``; what stands outside the mask is finite and meaningless."""
     return take(rows, view.slot)
 
 
-def collect(padded: Tensor, view: PaddedView) -> Tensor:
-    """``[B, T, X]`` back to ``[N, X]``."""
-    return take(padded.flatten(0, 1), view.position)
+def collect(padded: list[Tensor], views: PaddedViews) -> Tensor:
+    """``[K, T, X]`` of each view back to ``[N, X]``."""
+    return take(torch.cat([places.flatten(0, 1) for places in padded]), views.position)

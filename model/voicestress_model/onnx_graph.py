@@ -12,6 +12,7 @@ import onnx_ir
 import torch
 from voicestress.contract import INPUT_NAME, OUTPUT_NAME
 
+from voicestress_model import geometry
 from voicestress_model.packed import PackedWav2Vec2
 
 LENGTHS_NAME = "LENGTHS"
@@ -23,9 +24,9 @@ def write_onnx(model: PackedWav2Vec2, path: Path) -> None:
 
     It takes ``PCM`` int16 [samples] and ``LENGTHS`` int32 [batch, 1], and gives ``LOGITS`` float [batch, labels].
     """
-    shortest = model.shortest_samples
-    pcm = torch.zeros(5 * shortest, dtype=torch.int16)
-    lengths = torch.tensor([[2 * shortest], [3 * shortest]], dtype=torch.int32)
+    # More windows than padded views: a size of 1 in the example would be taken for a constant.
+    lengths = torch.arange(2, geometry.VIEWS + 4, dtype=torch.int32).unsqueeze(1) * model.shortest_samples
+    pcm = torch.zeros(int(lengths.sum()), dtype=torch.int16)
     with torch.no_grad(), _quiet_exporter():
         program = torch.onnx.export(
             model,

@@ -8,17 +8,17 @@ from typing import Literal
 
 from voicestress.contract import INPUT_NAME, OUTPUT_NAME, StressContract
 
+from voicestress_model import geometry
 from voicestress_model.onnx_graph import LENGTHS_NAME
 
 Backend = Literal["onnxruntime", "pytorch"]
 
 GPU_CONFIG = "configs/gpu.pbtxt"
 
-# What a request may hold, and a batch where there is no GPU's configuration.
-MAX_BATCH_SIZE = 8
-# On a CPU larger batches of mixed lengths only get slower, as attention works on as much as the longest window needs.
-# Measured on two cores, wav2vec2-base, batches of 2, 4 and 8 against the windows one by one: windows of 1 to 8 s, 1.02,
-# 0.99 and 0.92 times in fp32, 0.93, 0.85 and 0.71 in int8; of 0.5 to 1.5 s, 1.04, 1.15, 1.18 and 1.07, 1.12, 1.14.
+# What a request may hold, and a batch where there is no GPU's configuration: no window is padded in such a batch.
+MAX_BATCH_SIZE = geometry.VIEWS
+# A CPU is as fast with two windows as with more, and the first of them waits for fewer. Measured on two cores,
+# wav2vec2-base, windows of 1 to 8 s, batches of 2, 4 and 8 against the windows one by one: 1.01, 1.05, 1.02 times.
 CPU_BATCH_SIZE = 2
 # On a CPU a longer queue is minutes of waiting that no caller's deadline survives: better to refuse.
 MAX_QUEUE_SIZE = 256

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from transformers import Wav2Vec2Config
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2PreTrainedModel
 from voicestress_model.agreement import onnx_logits, onnx_session, reference_logits
-from voicestress_model.geometry import frame_count
-from voicestress_model.layout import lay_out, padded_view
+from voicestress_model.geometry import VIEWS, frame_count
+from voicestress_model.layout import lay_out, padded_views
 from voicestress_model.onnx_graph import write_onnx
 from voicestress_model.packed import PackedWav2Vec2
 
@@ -107,6 +107,23 @@ def test_logits_do_not_depend_on_any_neighbours(score, lengths, place, own, seed
     assert np.abs(together - score([window])[0]).max() < NEIGHBOUR_TOLERANCE
 
 
+def test_up_to_as_many_windows_as_views_come_out_the_same_to_the_last_bit(session, speech):
+    lengths = [641, 9000, LONGEST, 9000]
+    windows = [speech[at : at + length] for at, length in zip(range(0, 40_000, 10_000), lengths, strict=True)]
+    assert len(windows) == VIEWS
+    alone = np.concatenate([onnx_logits(session, [window]) for window in windows])
+    assert (onnx_logits(session, windows) == alone).all()
+    assert (onnx_logits(session, windows[::-1]) == alone[::-1]).all()
+
+
+def test_more_windows_than_views_share_a_view_with_their_like():
+    lengths = torch.tensor([400, 48_000, 8000, 47_000, 0, 640, 9000, 20_000, 400, 30_000])
+    views = padded_views(lay_out(lengths, SHORTEST, LONGEST)).views
+    frames = [view.mask.sum(dim=1).tolist() for view in views]
+    assert frames == [[149, 146, 93], [62, 27, 24], [1, 1, 1], [0, 0, 0]]
+    assert [view.mask.shape[1] for view in views] == [149, 62, 1, 1]
+
+
 @pytest.mark.parametrize("samples", [0, 1, 79, SHORTEST - 1, LONGEST + 1, 10 * LONGEST])
 def test_a_window_out_of_bounds_gets_nan_and_only_that_window(score, samples):
     logits = score([noise(8000), noise(samples), noise(9000)])
@@ -123,7 +140,7 @@ def test_a_rejected_window_costs_one_slot_however_long_it_is():
     hour = 3600 * 16_000
     layout = lay_out(torch.tensor([8000, hour, 0]), SHORTEST, LONGEST)
     assert layout.window.tolist() == [0] * 25 + [1] + [2]
-    assert padded_view(layout).mask.shape == (3, frame_count(8000))
+    assert [view.mask.shape[1] for view in padded_views(layout).views] == [frame_count(8000), *[1] * (VIEWS - 1)]
 
 
 def test_an_offset_in_the_waveform_changes_nothing_after_normalisation(score, speech):

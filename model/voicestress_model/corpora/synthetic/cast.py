@@ -24,7 +24,6 @@ _TRAIN_WOMEN = ("Alicia", "Andrea", "aunty", "belinda", "steph", "f1", "f2", "f4
 _DEV_MEN, _DEV_WOMEN = ("victor", "m5", "quincy", "kaukovalta"), ("f3", "linda")
 _UNSEEN_MEN = ("m2", "m6", "m8", "edward", "miguel", "Mario", "robert")
 _UNSEEN_WOMEN = ("f5", "anika", "Annie", "shelby")
-_FLITE_MEN = ("awb", "rms")
 # "en-gb" would be the same as "en", and silently ignore every variant.
 _ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-gb-x-gbclan")
 
@@ -32,9 +31,6 @@ _ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-029", "en-gb-x-gb
 _SMALLER_AND_LARGER = (0.95, 1.06)
 _FOUR_SIZES = (0.91, 0.97, 1.03, 1.1)
 _TEN_SIZES = (0.9, 0.92, 0.94, 0.96, 0.98, 1.0, 1.03, 1.05, 1.08, 1.11)
-# All voices of flite that may be trained on are men's, and those of espeak-ng are nobody's. What a recorded woman
-# sounds like is learned from recorded men with a shorter vocal tract and a higher pitch: factors and semitones.
-_RAISED = tuple((1.13 + 0.012 * number, 4.5 + 0.6 * number) for number in range(10))
 
 
 @dataclass(frozen=True)
@@ -60,9 +56,8 @@ def cast(seed: int) -> dict[str, tuple[Speaker, ...]]:
     train = _taking_turns(
         [_espeak(seed, voice, "male", size) for size in _SMALLER_AND_LARGER for voice in _TRAIN_MEN],
         [_espeak(seed, voice, "female", size) for size in _FOUR_SIZES for voice in _TRAIN_WOMEN],
-        [_speaker(seed, "flite", voice, "male", size) for size in _TEN_SIZES for voice in _FLITE_MEN],
+        [_speaker(seed, "flite", voice, "male", size) for size in _TEN_SIZES for voice in ("awb", "rms")],
     )
-    raised = [_speaker(seed, "flite", voice, "female", size, st) for size, st in _RAISED for voice in _FLITE_MEN]
     dev = _taking_turns(
         [_espeak(seed, voice, "male") for voice in _DEV_MEN],
         [_espeak(seed, voice, "female", size) for voice in _DEV_WOMEN for size in _SMALLER_AND_LARGER],
@@ -77,7 +72,7 @@ def cast(seed: int) -> dict[str, tuple[Speaker, ...]]:
         for size in _SMALLER_AND_LARGER
         for voice, sex in (("cmu_us_slt_arctic_hts", "female"), ("kal_diphone", "male"), ("ked_diphone", "male"))
     )
-    return {"train": (*train, *raised), "dev": dev, "unseen_voices": unseen_voices, "unseen_engine": unseen_engine}
+    return {"train": train, "dev": dev, "unseen_voices": unseen_voices, "unseen_engine": unseen_engine}
 
 
 def _espeak(seed: int, variant: str, sex: Sex, vocal_tract: float | None = None) -> Speaker:
@@ -85,9 +80,7 @@ def _espeak(seed: int, variant: str, sex: Sex, vocal_tract: float | None = None)
     return _speaker(seed, "espeak-ng", f"{accent}+{variant}", sex, vocal_tract)
 
 
-def _speaker(
-    seed: int, engine: str, voice: str, sex: Sex, vocal_tract: float | None = None, raised_st: float = 0.0
-) -> Speaker:
+def _speaker(seed: int, engine: str, voice: str, sex: Sex, vocal_tract: float | None = None) -> Speaker:
     name = f"{engine}-{voice}" + (f"-{vocal_tract:g}" if vocal_tract else "")
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     drawn = float(rng.uniform(0.94, 1.06))
@@ -97,7 +90,7 @@ def _speaker(
         voice,
         sex,
         vocal_tract or drawn,
-        raised_st + float(np.clip(rng.normal(0, 1.2), -2.5, 2.5)),
+        float(np.clip(rng.normal(0, 1.2), -2.5, 2.5)),
         int(rng.integers(152, 180)),
     )
 
