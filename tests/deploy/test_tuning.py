@@ -26,12 +26,12 @@ def test_every_setting_uses_the_cores_and_none_is_measured_twice(cores):
 
 
 def test_a_variant_is_the_model_s_config_with_other_settings():
-    text = config_with(CONFIG, Setting(2, 3, 5, 700), queue=Queue(17, 2.5), comments=["why", "", "so"])
+    text = config_with(CONFIG, Setting(2, 3, 3, 700), queue=Queue(17, 2.5), comments=["why", "", "so"])
     assert text.startswith("# why\n#\n# so\n")
     assert contract_of(text) == contract_of(CONFIG)
     for line in (
-        "preferred_batch_size: 5\n",
-        "max_batch_size: 8",  # how many windows a request may hold is no matter of speed
+        "preferred_batch_size: 3\n",
+        "max_batch_size: 4",  # how many windows a request may hold is no matter of speed
         "count: 2",
         "max_queue_delay_microseconds: 700",
         "max_queue_size: 17",
