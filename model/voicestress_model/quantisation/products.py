@@ -4,7 +4,7 @@ Letters: R rows; K inputs of a product; N outputs.
 
 They are the products with a constant fp32 matrix: the convolutions but the first, and the transformer's linear layers.
 The first convolution sees the waveform, and its weights are made anew for every window; the products of attention have
-no constant side; the head works on one row a window. All of those stay in fp32, as do norms, GELU and softmax.
+no constant side; the head is small and decides. All of those stay in fp32, as do norms, GELU and softmax.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-_HEAD_PREFIX = "head."
+# Where they are. A head's weights can lose their name on the way, when the exporter turns them around.
+_QUANTISED = ("front_end.", "transformer.")
 # What moves values and changes none: quantised before it, bytes are moved instead of floats.
 _MOVES = {"Gather", "Reshape"}
 
@@ -70,7 +71,7 @@ def _product(node: ir.Node) -> Product | None:
     if left is None or right is None or weights is None or weights.ndim != 2:
         return None
     name = str(right.name)
-    if name.startswith(_HEAD_PREFIX):
+    if not name.startswith(_QUANTISED):
         return None
     bias, added_bias = None, None
     if node.op_type == "Gemm":

@@ -14,6 +14,8 @@ from voicestress_model.quantisation.calibration import Calibrated, Steps, calibr
 from voicestress_model.quantisation.int8_graph import byte_weights, write_int8
 from voicestress_model.quantisation.products import find_products
 
+from tests.paths import MODEL_REPOSITORY
+
 FP32_OPERATORS = ("LayerNormalization", "Gelu", "Softmax", "Conv", "Scan")
 
 
@@ -145,3 +147,9 @@ def test_what_rounding_adds_on_average_is_taken_back(tmp_path):
         write_int8(tmp_path / "fp32.onnx", {"Y": Calibrated(steps, exact, rounded, 0.0)}, tmp_path / "int8.onnx")
         error = (run(tmp_path / "int8.onnx", rows) - run(tmp_path / "fp32.onnx", rows)).mean(axis=0)
         assert (np.abs(error).max() > 1e-3) == off
+
+
+def test_a_head_that_works_on_frames_stays_fp32_too():
+    products = find_products(ir.load(MODEL_REPOSITORY / "stress" / "1" / "model.onnx"))  # attentive statistics
+    assert {product.name.split(".")[0] for product in products} == {"front_end", "transformer"}
+    assert len({product.name for product in products}) == len(products) == 6 + 1 + 4 * 4
