@@ -89,8 +89,8 @@ def _under(share: float, url: str, engine: Engine, windows: Sequence[Pcm], rate:
     before = [_seconds(engine, window) for window in windows]
     answers = asyncio.run(open_loop(url, windows, times, deadline_s=120))
     after = [_seconds(engine, window) for window in windows]
-    numbers = [number % len(windows) for number in range(len(times))]
-    queued = first_come_latencies(times, [(before, after)[turn % 2][number] for turn, number in enumerate(numbers)])
+    service = [*before, *after]
+    queued = first_come_latencies(times, [service[number % len(service)] for number in range(len(times))])
     latencies = [answer.latency_s for answer in _scored(answers)]
     p50, p95, p99 = np.percentile(latencies, (50, 95, 99)).tolist()
     return Load(share, p50, p95, p99, float(np.percentile(queued, 99)))
