@@ -82,15 +82,21 @@ def write_product(path, weights, bias):
     """A graph of one product, in fp32."""
     nodes = [
         helper.make_node("Neg", ["X"], ["Y"]),
-        helper.make_node("Gemm", ["Y", "weight", "bias"], ["Z"]),
+        helper.make_node("Gemm", ["Y", "transformer.weight", "bias"], ["Z"]),
     ]
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", size])
         for name, size in zip("XZ", weights.shape, strict=True)
     ]
-    constants = [numpy_helper.from_array(weights, "weight"), numpy_helper.from_array(bias, "bias")]
+    constants = [numpy_helper.from_array(weights, "transformer.weight"), numpy_helper.from_array(bias, "bias")]
     graph = helper.make_graph(nodes, "product", ends[:1], ends[1:], constants)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+
+
+def write_product_of_bytes(folder, calibrated):
+    """``int8.onnx`` of ``fp32.onnx`` in ``folder``; what it gives is of bytes, or no test here says anything."""
+    write_int8(folder / "fp32.onnx", {"Y": calibrated}, folder / "int8.onnx")
+    assert [node.op_type for node in all_nodes(folder / "int8.onnx")].count("MatMulIntegerToFloat") == 1
 
 
 def run(path, rows):
@@ -111,7 +117,7 @@ def test_no_product_of_bytes_overflows(tmp_path, rows, inputs, zero, sign):
     write_product(tmp_path / "fp32.onnx", weights, np.zeros(40, np.float32))
     means = np.zeros(inputs)
     steps = Steps(np.float32(1), np.uint8(zero))
-    write_int8(tmp_path / "fp32.onnx", {"Y": Calibrated(steps, means, means, 0.0)}, tmp_path / "int8.onnx")
+    write_product_of_bytes(tmp_path, Calibrated(steps, means, means, 0.0))
     exact = (bytes_ - zero) @ (byte_weights(weights).integers.astype(np.int64))
     found = run(tmp_path / "int8.onnx", (bytes_ - zero).astype(np.float32))
     # Sums of integers up to 2 ** 27 become fp32 at the very end: one part in 2 ** 23, and the scales are 1.
@@ -127,9 +133,7 @@ def test_a_product_of_bytes_is_the_product(tmp_path, own):
     bias = generator.normal(size=32).astype(np.float32)
     write_product(tmp_path / "fp32.onnx", weights, bias)
     steps = None if own else Steps(np.float32(8 / 255), np.uint8(128))
-    write_int8(
-        tmp_path / "fp32.onnx", {"Y": Calibrated(steps, np.zeros(96), np.zeros(96), 0.0)}, tmp_path / "int8.onnx"
-    )
+    write_product_of_bytes(tmp_path, Calibrated(steps, np.zeros(96), np.zeros(96), 0.0))
     error = np.abs(run(tmp_path / "int8.onnx", rows) - run(tmp_path / "fp32.onnx", rows))
     assert error.max() < 1.0
     quiet = np.abs(rows[10:20] @ weights).mean()
@@ -144,7 +148,7 @@ def test_what_rounding_adds_on_average_is_taken_back(tmp_path):
     steps = Steps(np.float32(0.01), np.uint8(0))  # everything becomes 0.01
     exact = rows.mean(axis=0, dtype=np.float64)
     for rounded, off in ((exact, True), (steps.rounded(rows).mean(axis=0, dtype=np.float64), False)):
-        write_int8(tmp_path / "fp32.onnx", {"Y": Calibrated(steps, exact, rounded, 0.0)}, tmp_path / "int8.onnx")
+        write_product_of_bytes(tmp_path, Calibrated(steps, exact, rounded, 0.0))
         error = (run(tmp_path / "int8.onnx", rows) - run(tmp_path / "fp32.onnx", rows)).mean(axis=0)
         assert (np.abs(error).max() > 1e-3) == off
 
