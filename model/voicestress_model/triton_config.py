@@ -73,10 +73,16 @@ dynamic_batching {{
     max_queue_size: {max_queue_size}
   }}
 }}
+# One batch at a time: the second instance holds the next one ready. With limits on the queue, Triton looks for a batch
+# only when an instance is free and a request comes, or every half second; a lone instance would wait with it. The limit
+# holds with tritonserver --rate-limit=execution_count, as `voicestress serve` starts it.
 instance_group [
   {{
     kind: {kind}
-    count: 1
+    count: 2
+    rate_limiter {{
+      resources [ {{ name: "turn" count: 1 }} ]
+    }}
   }}
 ]
 {extras}

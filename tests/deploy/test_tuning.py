@@ -40,6 +40,8 @@ def test_a_variant_is_the_model_s_config_with_other_settings():
     ):
         assert line in text
     assert text.count("preferred_batch_size") == 1
+    assert "rate_limiter" not in text, "two at once take no turns"
+    assert "rate_limiter" in config_with(CONFIG, ONE), "one at a time, and another holds the next batch"
     assert 'key: "intra_op_thread_count"' in text
     cached = CONFIG + "response_cache { enable: true }\n"
     assert "response_cache {\n  enable: true" in config_with(cached, ONE), "what was exported stays"

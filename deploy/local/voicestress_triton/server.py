@@ -214,6 +214,7 @@ class TritonServer:
             f"--model-repository={repository_for(runtime, self._repository, scratch, served)}",
             "--model-control-mode=none",
             "--strict-readiness=true",
+            "--rate-limit=execution_count",  # instances that share a resource take turns, as their configurations say
             f"--exit-timeout-secs={self._exit_timeout_s}",
             f"--backend-config=python,shm-region-prefix-name={server_id}-",
             f"--grpc-address={self._address}",

@@ -17,7 +17,7 @@ _THREADS = "intra_op_thread_count"
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """One choice of settings: ``instances`` of the model with ``threads`` each, batches of up to ``max_batch_size``."""
+    """One choice: ``instances`` of the model at work at once, ``threads`` each, batches of up to ``max_batch_size``."""
 
     instances: int
     threads: int
@@ -68,7 +68,11 @@ def config_with(config: str, setting: Setting, *, queue: Queue | None = None, co
     # How many windows a single request may hold stays what it is.
     message.max_batch_size = max(message.max_batch_size, setting.max_batch_size)
     for group in message.instance_group:
-        group.count = setting.instances
+        if setting.instances > 1:
+            # Free of turns, none holds a batch ready; but among many one is soon free, and requests come often.
+            group.ClearField("rate_limiter")
+        if not group.HasField("rate_limiter"):
+            group.count = setting.instances
     message.parameters[_THREADS].string_value = str(setting.threads)
     batching = message.dynamic_batching
     batching.preferred_batch_size[:] = [setting.max_batch_size]
