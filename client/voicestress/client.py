@@ -192,7 +192,7 @@ class StressClient:
             on_answer,
             outputs=self._outputs,
             client_timeout=call.timeout_s,
-            timeout=round(call.timeout_s * 1e6),  # so that nothing is computed for who no longer waits
+            timeout=wire.queue_timeout_us(call.timeout_s),
             priority=self._priority,
         )
 

@@ -72,6 +72,5 @@ class RetryBudget:
 
 def given_up(error: StressError, *, what: str, attempts: int, after_s: float, why: str) -> StressError:
     """``error`` again, saying what was tried: ``what`` was asked for ``attempts`` times, and ``why`` not once more."""
-    if attempts == 1:
-        return error
-    return type(error)(f"{error}; gave up {what} after {attempts} attempts in {after_s:.1f} s: {why}")
+    times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    return type(error)(f"{error}; gave up {what} after {times} in {after_s:.1f} s: {why}")

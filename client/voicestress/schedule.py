@@ -37,6 +37,7 @@ class WindowSchedule:
         self._again: list[tuple[float, int]] = []  # when a failed window is due, and its number; a heap
         self._first_sent_s: dict[int, float] = {}
         self._failures: dict[int, int] = {}
+        self._last_error: dict[int, StressError] = {}
 
     @property
     def is_done(self) -> bool:
@@ -44,7 +45,11 @@ class WindowSchedule:
         return self._answered == self._windows
 
     def next_call(self, now_s: float) -> Call | None:
-        """What to send at ``now_s``, if anything. Failed windows go first: their deadline runs."""
+        """What to send at ``now_s``, if anything. Failed windows go first: their deadline runs.
+
+        Raises:
+            StressError: a failed window's deadline passed while others were in flight; with what was tried.
+        """
         if self._unanswered >= self._in_flight:
             return None
         if self._again and self._again[0][0] <= now_s:
@@ -54,8 +59,11 @@ class WindowSchedule:
             self._first_sent_s[number] = now_s
         else:
             return None
+        left_s = self._first_sent_s[number] + self._deadline_s - now_s
+        if left_s <= 0:
+            raise self._given_up(number, now_s, f"the deadline of {self._deadline_s:g} s passed before its turn")
         self._unanswered += 1
-        return Call(number, self._first_sent_s[number] + self._deadline_s - now_s)
+        return Call(number, left_s)
 
     def wait_s(self, now_s: float) -> float | None:
         """Seconds until there may be something to send; None if only an answer can change that."""
@@ -78,10 +86,13 @@ class WindowSchedule:
         """
         self._unanswered -= 1
         failures = self._failures[number] = self._failures.get(number, 0) + 1
+        self._last_error[number] = error
         within_budget = self._budget.failed()
         delay_s = self._policy.delay_s(failures)
         spent_s = now_s - self._first_sent_s[number]
         if not isinstance(error, WORTH_RETRYING):
+            if failures == 1:
+                raise error
             why = "another would end the same"
         elif failures >= self._policy.attempts:
             why = "no more are allowed"
@@ -92,5 +103,13 @@ class WindowSchedule:
         else:
             heapq.heappush(self._again, (now_s + delay_s, number))
             return
-        what = f"window {number + 1} of {self._windows}"
-        raise given_up(error, what=what, attempts=failures, after_s=spent_s, why=why) from error
+        raise self._given_up(number, now_s, why) from error
+
+    def _given_up(self, number: int, now_s: float, why: str) -> StressError:
+        return given_up(
+            self._last_error[number],
+            what=f"window {number + 1} of {self._windows}",
+            attempts=self._failures[number],
+            after_s=now_s - self._first_sent_s[number],
+            why=why,
+        )

@@ -26,6 +26,8 @@ Priority = Literal["live", "normal", "archive"]
 # Triton's levels, where the model's config has them; a model without them takes all alike.
 PRIORITIES: dict[Priority, int] = {"live": 1, "normal": 2, "archive": 3}
 
+_QUEUE_SHARE = 0.9
+
 # Triton answers UNAVAILABLE both when it is full and when it is going away; only the words differ.
 _FULL = ("exceeds maximum queue size", "request timeout expired")
 
@@ -47,6 +49,15 @@ def window_input(pcm: npt.NDArray[np.int16]) -> list[InferInput]:
     tensor = InferInput(INPUT_NAME, [1, len(pcm)], "INT16")
     tensor.set_data_from_numpy(pcm.reshape(1, -1))
     return [tensor]
+
+
+def queue_timeout_us(timeout_s: float) -> int:
+    """How long a request that is answered within ``timeout_s`` seconds or not at all may queue, in microseconds.
+
+    Nothing is computed for who no longer waits. A little less than the caller's own patience, so that who is late
+    because the server is busy hears so from the server.
+    """
+    return max(1, round(_QUEUE_SHARE * timeout_s * 1e6))
 
 
 def requested_output() -> list[InferRequestedOutput]:

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     from voicestress_model.architectures import random_checkpoint
     from voicestress_model.checkpoints import load_checkpoint
     from voicestress_model.errors import ExportError
-    from voicestress_model.export import FORMATS, export_model, stress_contract
+    from voicestress_model.export import FORMATS, export_model, other_variants, stress_contract
 
     if arguments.architecture:
         checkpoint = random_checkpoint(arguments.architecture, seed=arguments.seed)
@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.format == "torchscript" and arguments.precision != "fp32":
         raise ExportError(f"{arguments.precision} is for --format onnx; torchscript is fp32")
+    outdated = other_variants(arguments.out)
     if arguments.precision == "fp32":
         difference = export_model(
             checkpoint,
@@ -97,10 +98,12 @@ def run(arguments: argparse.Namespace) -> int:
         made = FORMATS[arguments.format]
         _say(f"{arguments.out}: {checkpoint.name}, {_megabytes(arguments.out, made.file)}")
         _say(f"{made.runtime} and Hugging Face agree to {difference:.1e} on mixed lengths")
-        return 0
-    export = _export_int8 if arguments.precision == "int8" else _export_half
-    for line in export(checkpoint, contract, arguments):
-        _say(line)
+    else:
+        export = _export_int8 if arguments.precision == "int8" else _export_half
+        for line in export(checkpoint, contract, arguments):
+            _say(line)
+    for variant in outdated:
+        _say(f"removed {variant}, which was of the model that stood here; `voicestress tune` makes another")
     return 0
 
 

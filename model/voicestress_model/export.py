@@ -156,7 +156,8 @@ def export_model(
 
     These are ``1/model.onnx`` (or ``model.pt``), ``config.pbtxt``, and ``configs/gpu.pbtxt`` for GPUs. Nothing is
     written unless ONNX Runtime (or TorchScript), on a batch of mixed lengths, is within 1e-4 of Hugging Face run on
-    each window alone. Returns the largest difference between the logits.
+    each window alone. Other variants (``voicestress tune``) go: they state another model's contract, and were measured
+    with it. Returns the largest difference between the logits.
 
     Args:
         checkpoint: what is exported.
@@ -192,7 +193,14 @@ def export_model(
     served = Served(folder.name, made.backend, response_cache)
     (folder / "config.pbtxt").write_text(triton_config(served, contract), encoding="utf-8")
     _write_gpu_config(served, contract, folder, made.file if gpu_file == "" else gpu_file)
+    for variant in other_variants(folder):
+        variant.unlink()
     return difference
+
+
+def other_variants(folder: Path) -> list[Path]:
+    """Configurations in ``folder`` that an export does not write. They state the contract of the model they are of."""
+    return [path for path in sorted((folder / GPU_CONFIG).parent.glob("*.pbtxt")) if path != folder / GPU_CONFIG]
 
 
 def _install(made: Path, version: Path) -> None:

@@ -81,7 +81,7 @@ instance_group [
     kind: {kind}
     count: 2
     rate_limiter {{
-      resources [ {{ name: "turn" count: 1 }} ]
+      resources [ {{ name: {turn} count: 1 }} ]
     }}
   }}
 ]
@@ -192,6 +192,7 @@ def _config(
         _TEMPLATE.format(
             header=header,
             name=json.dumps(served.name),
+            turn=json.dumps(f"{served.name}_turn"),  # resources are shared by all models that name them
             backend=served.backend,
             naming=_NAMING if served.backend == "pytorch" else "",
             max_batch_size=max_batch_size,

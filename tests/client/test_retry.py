@@ -103,12 +103,22 @@ def test_no_retry_outlives_the_deadline():
         plan.fail(0, FULL, 1.0)
 
 
+def test_a_retry_whose_deadline_passes_while_others_are_in_flight_is_given_up():
+    plan = schedule(2, in_flight=1, deadline_s=1.0, first_delay_s=0.01, longest_delay_s=0.01)
+    send_all(plan, 0.0)
+    plan.fail(0, FULL, 0.1)
+    assert [call.number for call in send_all(plan, 0.1)] == [1]  # while the first waits
+    plan.answer(1)
+    with pytest.raises(Overloaded, match=r"gave up window 1 of 2 after 1 attempt in 1\.5 s: the deadline of 1 s"):
+        plan.next_call(1.5)
+
+
 def test_a_budget_ends_retries_when_most_requests_fail_and_comes_back_with_successes():
     budget = RetryBudget()
     assert sum(budget.failed() for _ in range(200)) == 49
     plan = schedule(budget=budget)
     send_all(plan, 0.0)
-    with pytest.raises(Overloaded, match="the queue of stress is full"):  # at the first failure
+    with pytest.raises(Overloaded, match=r"is full; gave up window 1 of 1 after 1 attempt in 0\.0 s: too many"):
         plan.fail(0, FULL, 0.0)
     for _ in range(2000):
         budget.succeeded()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
 from voicestress import StressClient
+from voicestress.cli import main
 from voicestress_triton import ModelRepositoryError, TritonServer
+from voicestress_triton.tuning import settings
 from voicestress_triton.tuning.measure import Speed
 from voicestress_triton.tuning.settings import Queue, Setting, config_with, contract_of, grid
 from voicestress_triton.tuning.tune import best, measure_all, queue_for, read_config, table
@@ -48,6 +51,14 @@ def test_a_variant_is_the_model_s_config_with_other_settings():
     assert "response_cache" not in config_with(CONFIG, ONE)
 
 
+def test_threads_are_named_as_the_model_s_backend_reads_them():
+    torchscript = (MODEL_REPOSITORY / "stress_torchscript" / "config.pbtxt").read_text()
+    assert 'key: "INTRA_OP_THREAD_COUNT"' in config_with(torchscript, ONE)
+    assert "intra_op_thread_count" not in config_with(torchscript, ONE)
+    with pytest.raises(ModelRepositoryError, match="stress: its backend is 'python'; what can be tuned is onnxruntime"):
+        config_with(CONFIG.replace('"onnxruntime"', '"python"'), ONE)
+
+
 def test_what_is_no_config_is_refused(tmp_path):
     with pytest.raises(ModelRepositoryError, match="can't be read"):
         config_with("max_batch_size: eight", ONE)
@@ -77,7 +88,33 @@ def test_the_table_is_best_first_and_marks_what_was_chosen():
     assert lines[2].endswith("1 x 2 threads, batches of 4")
 
 
-def test_settings_are_measured_on_a_real_server_and_the_variant_is_served(repository, tmp_path):
+def test_the_command_writes_the_best_with_what_was_measured_in_its_comments(repository, tmp_path, monkeypatch, capsys):
+    shutil.copytree(repository / "group_norm", tmp_path / "group_norm")
+    monkeypatch.setattr(settings, "grid", lambda: iter([ONE, TWO]))
+    argv = ["tune", str(tmp_path), "--model", "group_norm", "--name", "mine", "--rounds", "1", "--seconds", "3"]
+    assert main(argv) == 0
+    text = (tmp_path / "group_norm" / "configs" / "mine.pbtxt").read_text()
+    assert text.count("  <- chosen\n") == 1
+    assert f"{os.cpu_count()} cores" in text
+    assert "serve it with --model-config-name mine" in capsys.readouterr().out
+    with (
+        TritonServer(tmp_path, model_config_name="mine") as server,
+        StressClient(server.url, model="group_norm") as client,
+    ):
+        assert client.analyze(JFK_WAV).windows
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [(["--rounds", "0"], "at least 1"), (["--name", "gpu"], "gpu is what `voicestress export`")],
+)
+def test_what_could_not_be_measured_or_would_overwrite_is_refused(options, complaint, capsys):
+    with pytest.raises(SystemExit):
+        main(["tune", str(MODEL_REPOSITORY), *options])
+    assert complaint in capsys.readouterr().err
+
+
+def test_settings_are_measured_on_a_real_server(repository, tmp_path):
     shutil.copytree(repository / "group_norm", tmp_path / "group_norm")
     said = []
     measured = measure_all(
@@ -87,12 +124,3 @@ def test_settings_are_measured_on_a_real_server_and_the_variant_is_served(reposi
     for (speed,) in measured.values():
         assert speed.audio_s_per_s > 10
         assert 0.001 < speed.latency_s < 1
-    variants = tmp_path / "group_norm" / "configs"
-    variants.mkdir(exist_ok=True)
-    config = read_config(tmp_path / "group_norm")
-    (variants / "tuned.pbtxt").write_text(config_with(config, best(measured), queue=Queue(8, 2.0), comments=["x"]))
-    with (
-        TritonServer(tmp_path, model_config_name="tuned") as server,
-        StressClient(server.url, model="group_norm") as client,
-    ):
-        assert client.analyze(JFK_WAV).windows

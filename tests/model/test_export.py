@@ -40,6 +40,17 @@ def exported(tmp_path_factory):
     return folder
 
 
+def test_exporting_again_leaves_no_variant_that_states_another_model_s_contract(tmp_path, capsys):
+    folder = tmp_path / "stress"
+    export = ["export", "--architecture", "tiny", "--out", str(folder)]
+    assert main(export) == 0
+    (folder / "configs" / "tuned.pbtxt").write_text((folder / "config.pbtxt").read_text())
+    assert main([*export, "--longest-window-s", "4", "--response-cache"]) == 0
+    assert f"removed {folder}/configs/tuned.pbtxt" in capsys.readouterr().out
+    assert [path.name for path in (folder / "configs").iterdir()] == ["gpu.pbtxt"]
+    assert read_config(folder).response_cache.enable
+
+
 def test_the_config_describes_the_model(exported):
     config, contract = read_config(exported), contract_of(exported)
     assert (config.name, config.backend) == ("stress", "onnxruntime")

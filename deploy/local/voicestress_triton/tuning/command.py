@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the models (default: %(default)s)",
     )
     parser.add_argument("--model", default="stress", help="the model to tune (default: %(default)s)")
-    parser.add_argument("--name", default="tuned", help="of the variant written, configs/NAME.pbtxt (default: tuned)")
-    parser.add_argument("--rounds", type=int, default=2, help="times each setting is measured (default: 2)")
+    parser.add_argument(
+        "--name", default="tuned", type=_name, help="of the variant written, configs/NAME.pbtxt (default: tuned)"
+    )
+    parser.add_argument("--rounds", type=_count, default=2, help="times each setting is measured (default: 2)")
     parser.add_argument("--seconds", type=float, default=10.0, help="each measurement takes (default: 10)")
     parser.add_argument(
         "--longest-wait-s",
@@ -35,6 +39,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=2.0,
         help="the queue holds what is scored in this time, and turns the rest away (default: 2)",
     )
+
+
+def _name(text: str) -> str:
+    if text == "gpu" or not text.isidentifier():
+        why = "gpu is what `voicestress export` writes" if text == "gpu" else "letters, digits and _ only"
+        raise argparse.ArgumentTypeError(f"{text!r}: {why}; choose another name")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, at least 1")
+    return int(text)
 
 
 def _say(setting: Setting, speed: Speed) -> None:
@@ -56,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     lines = table(measured, chosen)
     comments = [
         "Written by `voicestress tune`, for the machine it ran on.",
-        f"{platform.machine()}, {platform.system()}; {arguments.rounds} rounds of {arguments.seconds:g} s, medians",
+        f"{os.cpu_count()} cores ({platform.machine()}), voicestress {version('voicestress')}; "
+        f"{arguments.rounds} rounds of {arguments.seconds:g} s, medians",
         "",
         *lines,
         "",

@@ -12,7 +12,8 @@ from voicestress import StressContract, wire
 
 from voicestress_triton.errors import ModelRepositoryError
 
-_THREADS = "intra_op_thread_count"
+# What each backend calls its threads.
+_THREADS = {"onnxruntime": "intra_op_thread_count", "pytorch": "INTRA_OP_THREAD_COUNT"}
 
 
 @dataclass(frozen=True, order=True)
@@ -62,7 +63,7 @@ def config_with(config: str, setting: Setting, *, queue: Queue | None = None, co
     """The text of ``config``, a config.pbtxt, with ``setting``, headed by ``comments``.
 
     Raises:
-        ModelRepositoryError: it is no model configuration.
+        ModelRepositoryError: it is no model configuration, or of a backend whose threads have no known name.
     """
     message = _parsed(config)
     # How many windows a single request may hold stays what it is.
@@ -73,7 +74,7 @@ def config_with(config: str, setting: Setting, *, queue: Queue | None = None, co
             group.ClearField("rate_limiter")
         if not group.HasField("rate_limiter"):
             group.count = setting.instances
-    message.parameters[_THREADS].string_value = str(setting.threads)
+    message.parameters[_threads_parameter(message)].string_value = str(setting.threads)
     batching = message.dynamic_batching
     batching.preferred_batch_size[:] = [setting.max_batch_size]
     batching.max_queue_delay_microseconds = setting.queue_delay_us
@@ -82,6 +83,13 @@ def config_with(config: str, setting: Setting, *, queue: Queue | None = None, co
         batching.default_queue_policy.default_timeout_microseconds = round(queue.longest_s * 1e6)
     head = "".join(f"# {line}\n".replace("# \n", "#\n") for line in comments)
     return head + str(text_format.MessageToString(message))
+
+
+def _threads_parameter(message: model_config_pb2.ModelConfig) -> str:
+    if message.backend not in _THREADS:
+        known = ", ".join(_THREADS)
+        raise ModelRepositoryError(f"{message.name}: its backend is {message.backend!r}; what can be tuned is {known}")
+    return _THREADS[message.backend]
 
 
 def _parsed(config: str) -> model_config_pb2.ModelConfig:
