@@ -146,7 +146,7 @@ async def ask(triton: InferenceServerClient, url: str, model: str, pcm: Pcm, dea
             wire.window_input(pcm),
             outputs=wire.requested_output(),
             client_timeout=deadline_s,
-            timeout=round(deadline_s * 1e6),
+            timeout=wire.queue_timeout_us(deadline_s),
         )
     except InferenceServerException as error:
         meant = wire.service_error(error, url=url, model=model, deadline_s=deadline_s)

@@ -24,7 +24,7 @@ _WINDOWS = 32
 class Growth:
     """By batch size: audio-seconds a second (medians) on mixed lengths, on equal ones and, by ``padded_with``, on the
     mixed ones padded; ``mixed_over_equal`` and ``mixed_over_alone`` (a batch against its windows one by one) round by
-    round; peak memory in MB with the longest windows the model takes, which no request can go beyond.
+    round; peak memory in MB with the longest windows the model takes, of one engine's process.
     """
 
     padded_with: str
@@ -36,11 +36,13 @@ class Growth:
     memory_mb: dict[int, float]
 
 
-def measure(path: Path, padding: Engine, *, threads: int, rounds: int) -> Growth:
+def measure(
+    path: Path, padding: Engine, *, threads: int, rounds: int, batch_sizes: Sequence[int] = BATCH_SIZES
+) -> Growth:
     """Measure the graph at ``path`` beside ``padding``, an engine that pads; all take turns on as much audio."""
     # First: engines keep the memory of their largest batch, and the padded one's leaves no room beside it.
-    longest = [speech(LONGEST_S, np.random.default_rng(5)) for _ in range(max(BATCH_SIZES))]
-    memory_mb = {size: peak_memory_mb(path, longest[:size], threads) for size in BATCH_SIZES}
+    longest = [speech(LONGEST_S, np.random.default_rng(5)) for _ in range(max(batch_sizes))]
+    memory_mb = {size: peak_memory_mb(path, longest[:size], threads) for size in batch_sizes}
     engine = padding_free(path, "padding-free", threads)
     mixed = mixed_speech(_WINDOWS, seed=3)
     audio_s = sum(map(len, mixed)) / 16_000
@@ -48,14 +50,14 @@ def measure(path: Path, padding: Engine, *, threads: int, rounds: int) -> Growth
     equal = [speech(audio_s / _WINDOWS, generator) for _ in mixed]
     ways = ((engine, mixed), (engine, equal), (padding, mixed))
     times = np.array(
-        [[[clock(*way, size) for way in ways] for size in BATCH_SIZES] for _ in range(rounds)]
+        [[[clock(*way, size) for way in ways] for size in batch_sizes] for _ in range(rounds)]
     )  # [rounds, sizes, ways]
     rates = audio_s / np.median(times, axis=0)  # [sizes, ways]
     over_equal = np.median(times[..., 1] / times[..., 0], axis=0)  # [sizes]
     over_alone = np.median(times[:, :1, 0] / times[..., 0], axis=0)  # [sizes]
 
     def by_size(values: npt.NDArray[np.float64]) -> dict[int, float]:
-        return dict(zip(BATCH_SIZES, values.tolist(), strict=True))
+        return dict(zip(batch_sizes, values.tolist(), strict=True))
 
     return Growth(
         padded_with=padding.name,

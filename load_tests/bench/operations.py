@@ -15,7 +15,10 @@ from voicestress_model.geometry import KERNELS, SLOT_SAMPLES, STRIDES
 
 @dataclass(frozen=True)
 class Product:
-    """``count`` matrix products ``[rows, inner] @ [inner, columns]``; ``shared`` if the right side are weights."""
+    """``count`` matrix products ``[rows, inner] @ [inner, columns]``; ``shared`` if the right side are weights.
+
+    ``read`` is how many values the left side holds where its rows overlap, as a convolution's do.
+    """
 
     name: str
     rows: float
@@ -23,6 +26,7 @@ class Product:
     columns: int
     count: int = 1
     shared: bool = True
+    read: float | None = None
 
     @property
     def operations(self) -> float:
@@ -33,7 +37,8 @@ class Product:
     def activations(self) -> float:
         """Values read and written that are no weights."""
         right = 0 if self.shared else self.inner * self.columns
-        return self.count * (self.rows * self.inner + self.rows * self.columns + right)
+        left = self.rows * self.inner if self.read is None else self.read
+        return self.count * (left + self.rows * self.columns + right)
 
     @property
     def weights(self) -> int:
@@ -46,13 +51,14 @@ def products(config: Wav2Vec2Config, windows_s: Sequence[float]) -> Iterator[Pro
     slots = [-(-round(seconds * 16_000) // SLOT_SAMPLES) for seconds in windows_s]
     rows, inputs = float(sum(slots) * SLOT_SAMPLES), 1
     for number, (kernel, stride, outputs) in enumerate(zip(KERNELS, STRIDES, config.conv_dim, strict=True)):
-        rows /= stride
-        yield Product(f"convolution {number}", rows, kernel * inputs, outputs)
+        read, rows = rows * inputs, rows / stride
+        yield Product(f"convolution {number}", rows, kernel * inputs, outputs, read=read)
         inputs = outputs
     tokens, hidden, wide = float(sum(slots)), config.hidden_size, config.intermediate_size
     groups, taps = config.num_conv_pos_embedding_groups, config.num_conv_pos_embeddings
     yield Product("projection", tokens, inputs, hidden)
-    yield Product("positions", tokens, taps * hidden // groups, hidden // groups, count=groups)
+    width = hidden // groups
+    yield Product("positions", tokens, taps * width, width, count=groups, read=tokens * width)
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     yield Product("query, key, value", tokens, hidden, 3 * hidden, count=layers)
     for length in slots:

@@ -98,9 +98,26 @@ def _served(found: Found) -> str:
         text += (
             f"<h3>{name}: seconds from when a request was meant to be sent</h3><p>The last columns are what one "
             "server that takes the same requests in order would give with the engine's own times, and their "
-            "ratio.</p>" + _table(["Load", "p50", "p95", "p99", "p99 of the queue", "ratio"], loads)
+            "ratio.</p>"
+            + _picture(_latency_by_load(served["loads"]), f"latency-{name}", f"{name}: latency by load", 8, 3)
+            + _table(["Load", "p50", "p95", "p99", "p99 of the queue", "ratio"], loads)
         )
     return text
+
+
+def _latency_by_load(loads: Sequence[Mapping[str, float]]) -> Callable[[Axes], None]:
+    def draw(axes: Axes) -> None:
+        shares = [100 * load["share"] for load in loads]
+        axes.plot(shares, [load["p99_s"] for load in loads], "o-", color=SERIES[0], label="99 % within")
+        axes.plot(shares, [load["queue_p99_s"] for load in loads], "s--", color=MUTED, label="99 % of the queue's")
+        axes.plot(shares, [load["p50_s"] for load in loads], "^:", color=SERIES[1], label="half within")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("load, % of what it scores when busy")
+        axes.set_ylabel("seconds")
+        axes.grid(visible=True, axis="y")
+        axes.legend()
+
+    return draw
 
 
 def _client(found: Found) -> str:
@@ -169,6 +186,15 @@ def _growth(found: Found) -> str:
         axes.grid(visible=True, axis="y")
         axes.legend()
 
+    def draw_memory(axes: Axes) -> None:
+        axes.plot(sizes, list(found["memory_mb"].values()), "o-", color=SERIES[0])
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("windows of 8 s in a batch")
+        axes.set_ylabel("MB")
+        axes.grid(visible=True, axis="y")
+
     rows = [
         [str(size), f"{found['mixed'][key]:.1f}", f"{found['equal'][key]:.1f}", f"{found['padded'][key]:.1f}",
          f"{found['mixed_over_equal'][key]:.2f}", f"{found['mixed_over_alone'][key]:.2f}",
@@ -185,18 +211,43 @@ def _growth(found: Found) -> str:
         "Memory, MB",
     ]
     return (
-        "<h2>How cost grows</h2><p>A batch costs what its audio costs, whatever the lengths in it. Memory is the "
-        "process's peak with a batch of the longest windows the model takes: no request can ask for more.</p>"
+        "<h2>How cost grows</h2><p>A batch costs what its audio costs, whatever the lengths in it. Memory is the peak "
+        "of one engine's process, Python with it, for a batch of the longest windows the model takes; longer ones are "
+        "not scored. A server has two such engines, of which one works at a time.</p>"
         + _picture(draw, "growth", "Throughput by batch size", 8, 3.4)
         + _table(header, rows)
+        + _picture(draw_memory, "memory", "Memory by batch size", 8, 2.6)
     )
 
 
+_OVERLOAD_WORDS = {
+    "queue_windows": "windows that may wait, of each priority",
+    "capacity_audio_s_per_s": "audio-seconds a second at capacity",
+    "flood_audio_s_per_s": "audio-seconds a second while flooded",
+    "asked": "requests in the flood",
+    "scored": "of which scored",
+    "rejected": "of which rejected",
+    "neither": "of which neither",
+    "rejection_p50_s": "half of the rejections within, s",
+    "rejection_p95_s": "95 % of the rejections within, s",
+    "scored_p95_s": "95 % of the scored within, s",
+    "calm_p95_s": "95 % of the requests before it within, s",
+    "recovery_s": "last request slower than all before the flood, s after its end",
+    "memory_calm_mb": "the server's memory before, at most, MB",
+    "memory_flood_mb": "the server's memory in all, at most, MB",
+}
+
+
 def _overload(found: Found) -> str:
-    rows = [[escape(name.replace("_", " ")), f"{value:.2f}"] for name, value in found.items()]
+    rows = [
+        [escape(words), "none" if found[name] is None else f"{found[name]:.2f}"]
+        for name, words in _OVERLOAD_WORDS.items()
+        if name in found
+    ]
     return (
         "<h2>Three times too much</h2><p>Requests come at three times what the server can do, whatever it answers, and "
-        "then at a third of it again.</p>" + _table(["What", "Measured"], rows)
+        "then at a third of it again. The queue is short, as <code>voicestress tune</code> makes it: who would wait "
+        "for more than two seconds is turned away at once.</p>" + _table(["What", "Measured"], rows)
     )
 
 

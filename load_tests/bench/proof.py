@@ -27,6 +27,9 @@ from voicestress_model.corpora.synthetic import synthesize_corpus
 from voicestress_model.quantisation import export_int8
 from voicestress_model.triton_config import CPU_BATCH_SIZE
 from voicestress_triton import TritonServer
+from voicestress_triton.tuning.measure import speed
+from voicestress_triton.tuning.settings import Setting, config_with, contract_of
+from voicestress_triton.tuning.tune import queue_for
 
 from load_tests.bench import client_cost, compare_engines, growth, neighbours, overload, peers, roofline, served
 from load_tests.bench.engines import compiled, hugging_face, padding_free, plain_onnx
@@ -39,6 +42,8 @@ from load_tests.bench.workload import five_seconds, mixed_speech, write_recordin
 ARCHITECTURE = "wav2vec2-base"
 _CALIBRATION_WINDOWS = 12
 _ROUNDS_ALONE = 11
+_CALLERS = 12
+_LONGEST_WAIT_S = 2.0
 _DEMO_MODEL = Path("model/voicestress-demo")
 _PACKAGES = ("voicestress", "torch", "transformers", "onnxruntime", "numpy")
 
@@ -49,6 +54,9 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="(default: all of them)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of everything that is compared (default: 3)")
     parser.add_argument("--seconds", type=float, default=15.0, help="of each part that is served (default: 15)")
+    parser.add_argument(
+        "--largest-batch", type=int, default=max(growth.BATCH_SIZES), help="in the growth part (default: %(default)s)"
+    )
     parser.add_argument("--windows", type=int, default=24, help="in the engines' workload (default: 24)")
     parser.add_argument("--architecture", default=ARCHITECTURE, help="(default: wav2vec2-base)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="(default: one a core)")
@@ -162,7 +170,15 @@ def _demo_int8(bench: _Bench) -> dict[str, Any]:
 def _growth(bench: _Bench) -> dict[str, Any]:
     arguments = bench.arguments
     padding = plain_onnx(bench.checkpoint, arguments.out / "plain" / "model.onnx", arguments.threads)
-    return dataclasses.asdict(growth.measure(bench.graph, padding, threads=arguments.threads, rounds=arguments.rounds))
+    return dataclasses.asdict(
+        growth.measure(
+            bench.graph,
+            padding,
+            threads=arguments.threads,
+            rounds=arguments.rounds,
+            batch_sizes=[size for size in growth.BATCH_SIZES if size <= arguments.largest_batch],
+        )
+    )
 
 
 def _served(bench: _Bench) -> dict[str, Any]:
@@ -195,8 +211,20 @@ def _peers(bench: _Bench) -> dict[str, Any]:
 
 
 def _overload(bench: _Bench) -> dict[str, Any]:
+    """With a queue that fits the machine, as `voicestress tune` writes it; the rest of the configuration as shipped."""
+    arguments, model = bench.arguments, bench.repository / "stress"
+    config = (model / "config.pbtxt").read_text(encoding="utf-8")
+    setting = Setting(instances=1, threads=arguments.threads, max_batch_size=CPU_BATCH_SIZE)
+    contract = contract_of(config)
     with TritonServer(bench.repository) as server:
-        return dataclasses.asdict(overload.measure(server, seconds=bench.arguments.seconds, deadline_s=30.0))
+        measured = speed(server.url, "stress", contract, seconds=arguments.seconds, callers=_CALLERS)
+    queue = queue_for([measured], contract, _LONGEST_WAIT_S)
+    variant = model / "configs" / "short_queue.pbtxt"
+    variant.parent.mkdir(exist_ok=True)
+    variant.write_text(config_with(config, setting, queue=queue), encoding="utf-8")
+    with TritonServer(bench.repository, model_config_name=variant.stem) as server:
+        found = overload.measure(server, seconds=arguments.seconds, deadline_s=30.0)
+    return {"queue_windows": queue.windows, "queue_s": queue.longest_s, **dataclasses.asdict(found)}
 
 
 def _on_paper(bench: _Bench) -> dict[str, Any]:

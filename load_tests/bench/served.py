@@ -12,12 +12,12 @@ import numpy.typing as npt
 from tritonclient.grpc.aio import InferenceServerClient
 from voicestress_model.agreement import Pcm
 
-from load_tests.bench.arrivals import Answer, ask, closed_loop, open_loop, poisson_times, scored_per_s
+from load_tests.bench.arrivals import Answer, ask, busy_per_s, closed_loop, open_loop, poisson_times
 from load_tests.bench.compare_engines import clock
 from load_tests.bench.engines import Engine
 from load_tests.bench.workload import mixed_speech
 
-_LOADS = (0.3, 0.5, 0.7, 0.85)
+_LOADS = (0.3, 0.5, 0.7, 0.85, 0.95)
 _ALONE = 24
 _PAUSE_S = 0.02  # an engine's threads spin for a while after it has answered, and would disturb the other
 
@@ -55,7 +55,7 @@ def measure(url: str, engine: Engine, *, batch_size: int, rounds: int, seconds: 
     for _ in range(rounds):
         direct.append(audio_s / clock(engine, windows, batch_size))
         answers = asyncio.run(closed_loop(url, windows, callers=32, seconds=seconds, deadline_s=120))
-        served.append(scored_per_s(answers, from_s=seconds / 4, until_s=seconds))
+        served.append(busy_per_s(answers, from_s=seconds / 4, until_s=seconds))
     alone = np.median([asyncio.run(_in_turns(url, engine, windows[:_ALONE])) for _ in range(rounds)], axis=0)
     idle_direct_s, idle_served_s = alone.mean(axis=0).tolist()
     return Served(

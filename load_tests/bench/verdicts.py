@@ -10,7 +10,8 @@ Found = Mapping[str, Any]
 
 _IDLE_FACTOR, _IDLE_S = 1.05, 0.003
 _BUSY_SHARE = 0.7
-_SERVED_BATCHES = ("2",)  # as many windows as the shipped configuration puts together
+_SERVED_BATCH = "2"  # as many windows as the shipped configuration puts together
+_REJECTION_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,14 @@ def _demo_int8(found: Found) -> Iterator[Verdict]:
 
 
 def _growth(found: Found) -> Iterator[Verdict]:
-    equal = min(_of(found["mixed_over_equal"], size) for size in _SERVED_BATCHES)
-    yield Verdict("batches of mixed lengths against equal ones, the worst size", 0.95, equal, "times")
-    alone = min(_of(found["mixed_over_alone"], size) for size in _SERVED_BATCHES)
-    yield Verdict("batches against their windows one by one, the worst size", 1.0, alone, "times")
+    for name, what, wanted in (
+        ("mixed_over_equal", "of mixed lengths against equal ones", 0.95),
+        ("mixed_over_alone", "against their windows one by one", 1.0),
+    ):
+        by_size = {str(size): ratio for size, ratio in found[name].items()}
+        yield Verdict(f"batches of {_SERVED_BATCH}, as served, {what}", wanted, by_size[_SERVED_BATCH], "times")
+        worst = min(by_size, key=by_size.__getitem__)
+        yield Verdict(f"batches of {worst}, the worst size, {what}", wanted, by_size[worst], "times")
 
 
 def _served(found: Found) -> Iterator[Verdict]:
@@ -112,13 +117,11 @@ def _peers(found: Found) -> Iterator[Verdict]:
 
 def _overload(found: Found) -> Iterator[Verdict]:
     yield Verdict("at three times capacity, of the work done at capacity", 0.9, found["flood_share"], "times")
+    yield Verdict("then, requests rejected", 1, found["rejected"])
+    if found["rejection_p95_s"] is not None:
+        yield Verdict("then, 95 % of the rejections within", _REJECTION_S, found["rejection_p95_s"], "s", at_most=True)
     yield Verdict("then, requests neither scored nor rejected", 0, found["neither"], at_most=True)
     yield Verdict("after it, back to calm latencies within", 5.0, found["recovery_s"], "s", at_most=True)
-
-
-def _of(by_size: Mapping[Any, float], size: str) -> float:
-    """By batch size, whose numbers JSON makes strings."""
-    return by_size[size] if size in by_size else by_size[int(size)]
 
 
 _PARTS = {

@@ -48,7 +48,7 @@ FOUND = {
             "loads": [{"share": 0.7, "p50_s": 1.0, "p95_s": 2.0, "p99_s": 3.0, "queue_p99_s": 2.0}],
         }
     },
-    "overload": {"flood_share": 0.95, "neither": 0, "recovery_s": 3.0},
+    "overload": {"flood_share": 0.95, "rejected": 70, "rejection_p95_s": 0.1, "neither": 0, "recovery_s": 3.0},
 }  # fmt: skip
 
 
@@ -58,19 +58,27 @@ def judged(found):
 
 def test_everything_that_was_measured_is_judged():
     found = judged(FOUND)
-    assert len(found) == 17
+    assert len(found) == 21
     short = {what for what, reached in found.items() if not reached}
     assert short == {
         "int8 engine against Hugging Face, each at its best batch",
         "client: FLAC over the detector",
-        "batches against their windows one by one, the worst size",
+        "batches of 2, as served, against their windows one by one",
+        "batches of 8, the worst size, against their windows one by one",
+        "batches of 8, the worst size, of mixed lengths against equal ones",
         "fp32 p99 at 70% load against a queue with the engine's own times",
     }
 
 
 def test_what_was_not_measured_is_not_judged():
     assert verdicts({"about": {}}) == []
-    assert len(judged({"overload": FOUND["overload"]})) == 3
+    assert len(judged({"overload": FOUND["overload"]})) == 5
+
+
+def test_a_flood_that_nothing_was_turned_away_from_proves_nothing():
+    found = {"overload": {**FOUND["overload"], "rejected": 0, "rejection_p95_s": None}}
+    assert [what for what, reached in judged(found).items() if not reached] == ["then, requests rejected"]
+    assert "nan" not in render({"about": FOUND["about"], **found})
 
 
 @pytest.mark.parametrize(("measured", "reached"), [(0.89, False), (0.9, True), (1.2, True)])
@@ -87,9 +95,9 @@ def test_what_is_to_stay_small_is_enough_when_it_does():
 
 def test_the_table_and_the_page_say_what_falls_short():
     lines = table(verdicts(FOUND))
-    assert sum(line.endswith("short") for line in lines) == 4
+    assert sum(line.endswith("short") for line in lines) == 6
     page = render(FOUND)
-    assert page.count("<strong>short</strong>") == 4
+    assert page.count("<strong>short</strong>") == 6
     assert "a &lt;CPU&gt;" in page
     assert "http" not in page.replace("http://www.w3.org", "")  # it asks nobody for anything
 
