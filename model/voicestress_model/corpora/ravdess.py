@@ -49,7 +49,8 @@ def read(path: Path) -> Corpus:
         CorpusError: there are no recordings, or one is not named like RAVDESS's.
     """
     dropped: Counter[str] = Counter()
-    utterances: dict[str, Utterance] = {}
+    seen: set[str] = set()
+    utterances: list[Utterance] = []
     for recording in _recordings(path):
         fields = _NAME.fullmatch(recording.name)
         if fields is None:
@@ -57,28 +58,32 @@ def read(path: Path) -> Corpus:
                 f"{recording}: not named like RAVDESS's recordings (03-01-06-01-02-01-12.wav). Move it elsewhere."
             )
         emotion = _EMOTIONS[int(fields["emotion"]) - 1]
-        if recording.name in utterances:
+        if recording.name in seen:
             dropped["duplicate"] += 1
-        elif fields["channel"] == "02":
+            continue
+        seen.add(recording.name)
+        if fields["channel"] == "02":
             dropped["song"] += 1
         elif emotion not in LABELS:
             dropped[emotion] += 1
         else:
-            utterances[recording.name] = Utterance(
-                recording,
-                LABELS[emotion],
-                f"actor_{fields['actor']}",
-                sex="male" if int(fields["actor"]) % 2 else "female",
-                details={
-                    "original_label": emotion,
-                    "intensity": _INTENSITIES[fields["intensity"]],
-                    "sentence": _SENTENCES[fields["statement"]],
-                    "repetition": fields["repetition"],
-                },
+            utterances.append(
+                Utterance(
+                    recording,
+                    LABELS[emotion],
+                    f"actor_{fields['actor']}",
+                    sex="male" if int(fields["actor"]) % 2 else "female",
+                    details={
+                        "original_label": emotion,
+                        "intensity": _INTENSITIES[fields["intensity"]],
+                        "sentence": _SENTENCES[fields["statement"]],
+                        "repetition": fields["repetition"],
+                    },
+                )
             )
     if not utterances and not dropped:
         raise CorpusError(f"{path}: there are no Actor_NN folders with .wav files in it or one level below.")
-    return Corpus("ravdess", ARTICLE_LABELS, tuple(utterances.values()), dict(dropped))
+    return Corpus("ravdess", ARTICLE_LABELS, tuple(utterances), dict(dropped))
 
 
 def _recordings(path: Path) -> list[Path]:

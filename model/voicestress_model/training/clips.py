@@ -84,12 +84,13 @@ def decode(corpus: Corpus, folder: Path, settings: CorpusSettings, progress: Cal
         CorpusError: those left have no recording of some label.
     """
     utterances = corpus.split("train") + corpus.split("dev")
-    index_path, fingerprint = folder / "clips.json", _fingerprint(utterances)
+    index_path, fingerprint = folder / "clips.json", _fingerprint(utterances, settings)
     if index_path.exists():
         index = json.loads(index_path.read_text(encoding="utf-8"))
         if index["fingerprint"] != fingerprint:
             raise TrainingError(
-                f"{corpus.name}: has changed since {folder.parent} was begun. Train into another folder, or delete it."
+                f"{corpus.name}: it, or how it is cut, has changed since {folder.parent} was begun. "
+                "Train into another folder, or delete it."
             )
     else:
         index = {"fingerprint": fingerprint, **_decode(utterances, folder, settings, progress)}
@@ -169,6 +170,8 @@ def _check_rejected(
         )
 
 
-def _fingerprint(utterances: Sequence[Utterance]) -> str:
+def _fingerprint(utterances: Sequence[Utterance], settings: CorpusSettings) -> str:
+    """Of what the clips follow from: the recordings, and how they are cut."""
     rows = [[str(u.path), u.label, u.speaker, u.split] for u in utterances]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    cut = [settings.shortest_window_s, settings.longest_window_s, settings.speech_detection]
+    return hashlib.sha256(json.dumps([rows, cut]).encode()).hexdigest()

@@ -30,13 +30,13 @@ _LONGEST_WAIT = timedelta(hours=24)
 
 
 def accelerator_for(precision: str) -> Accelerator:
-    """Hugging Face accelerate on the GPUs there are, or on the CPU; "auto" is bf16 on a GPU that has it, else fp32.
+    """Hugging Face accelerate on the GPUs there are, or on the CPU; "auto" is ``automatic_precision``.
 
     Raises:
         TrainingError: ``precision`` is "bf16" or "fp16" and there is no GPU.
     """
     if precision == "auto":
-        precision = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
+        precision = automatic_precision()
     if precision != "fp32" and not torch.accelerator.is_available():
         raise TrainingError(f"precision: {precision} needs a GPU, and there is none here; use fp32")
     return Accelerator(
@@ -48,6 +48,13 @@ def accelerator_for(precision: str) -> Accelerator:
             InitProcessGroupKwargs(timeout=_LONGEST_WAIT),
         ],
     )
+
+
+def automatic_precision() -> str:
+    """What the GPU here computes fastest in, with an exponent that holds: bf16, else fp16; fp32 on a CPU."""
+    if not torch.cuda.is_available():
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,6 @@ from voicestress_model.packed import PackedWav2Vec2
 from voicestress_model.training.clips import Clips
 
 _BATCH_S = 30.0
-
-
-class DevScore(NamedTuple):
-    """``uar`` is over recordings, ``nll`` (in nats) over windows; ``loss`` of the training set is not comparable."""
-
-    uar: float
-    nll: float
 
 
 def window_logits(

@@ -189,8 +189,9 @@ class TrainingSettings(_Section):
     Args:
         out: the folder the checkpoint is written to.
         epochs: times every recording is heard, unless ``patience`` ends it.
-        patience: epochs without a better UAR on the split "dev" before training stops; by default it never does.
-        precision: ``bf16`` and ``fp16`` need a GPU; ``auto`` is bf16 on one that has it, else fp32.
+        patience: epochs without a better one on the split "dev" before training stops; by default it never does.
+            Of the epochs with about the highest UAR, the one with the lowest loss is the best.
+        precision: ``bf16`` and ``fp16`` need a GPU; ``auto`` is bf16 on one that has it, fp16 on others, fp32 on a CPU.
         save_every_steps: how often the run is saved; a killed one goes on from there.
         threads: of the CPU; by default one a core. Another number changes the last digits of the result.
     """

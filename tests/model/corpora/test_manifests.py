@@ -65,15 +65,22 @@ def test_missing_recordings_are_counted_and_the_first_are_listed(make_manifest):
         read_corpus(manifest)
 
 
-@pytest.mark.parametrize("other", ["dev", "test", "unseen_sentences"])
-def test_a_speaker_who_trains_is_in_no_other_split(make_manifest, other):
-    rows = ["a1.wav,sad,ann,train", "a2.wav,neutral,ann,train", f"a3.wav,sad,ann,{other}", f"b.wav,neutral,bob,{other}"]
+@pytest.mark.parametrize(("one", "other"), [("train", "dev"), ("train", "test"), ("val", "test"), ("Train", "test")])
+def test_a_speaker_in_two_splits_is_an_error(make_manifest, one, other):
+    rows = [f"a1.wav,sad,ann,{one}", f"a2.wav,neutral,ann,{one}", f"a3.wav,sad,ann,{other}", f"b.wav,neutral,b,{other}"]
     manifest = make_manifest(rows, header="path,label,speaker,split")
-    if other == "unseen_sentences":  # which is about known voices
-        assert set(read_corpus(manifest).splits) == {"train", "unseen_sentences"}
-    else:
-        with pytest.raises(CorpusError, match=r"1 speaker\(s\) in more than one split: ann\. ann is in 'train' .*a1"):
-            read_corpus(manifest)
+    with pytest.raises(CorpusError, match=rf"1 speaker\(s\) in more than one split: ann\. ann is in '{one}' .*a1"):
+        read_corpus(manifest)
+
+
+def test_known_voices_may_say_unseen_sentences_where_all_sentences_are_known(make_manifest):
+    rows = ["a1.wav,sad,ann,train,{}", "a2.wav,neutral,ann,train,Ho", "a3.wav,sad,ann,unseen_sentences,Hey"]
+    header = "path,label,speaker,split,sentence"
+    known = make_manifest([row.format("Hi") for row in rows], header=header)
+    assert set(read_corpus(known).splits) == {"train", "unseen_sentences"}
+    unknown = make_manifest([row.format("") for row in rows], header=header)
+    with pytest.raises(CorpusError, match=r"1 utterances of it and of 'train' have no sentence, the first is .*a1"):
+        read_corpus(unknown)
 
 
 def test_unseen_sentences_are_unseen(make_manifest):

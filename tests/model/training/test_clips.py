@@ -62,6 +62,12 @@ def test_a_run_that_goes_on_finds_its_clips_without_decoding(manifest, tmp_path)
     assert again == first
 
 
+def test_clips_that_were_cut_otherwise_are_refused(manifest, tmp_path):
+    decoded(manifest, tmp_path / "run")
+    with pytest.raises(TrainingError, match="how it is cut, has changed since"):
+        decoded(manifest, tmp_path / "run", longest_window_s=4.0)
+
+
 def test_a_corpus_that_changed_meanwhile_is_refused(manifest, tmp_path):
     decoded(manifest, tmp_path / "run")
     rows = read_manifest(manifest)
