@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 from voicestress_model.corpora import CorpusError, read_corpus
+from voicestress_model.corpora import crema_d as crema_d_reader
+from voicestress_model.corpora import iemocap as iemocap_reader
+from voicestress_model.corpora import ravdess as ravdess_reader
+from voicestress_model.corpora.corpus import ARTICLE_LABELS
 
 from tests.model.corpora.conftest import write_tone
+from tests.paths import ROOT
 
 
 @pytest.fixture
@@ -146,3 +151,12 @@ def test_a_dataset_without_one_of_the_classes_is_refused(crema_d):
         recording.unlink()
     with pytest.raises(CorpusError, match="crema-d: no utterance is labelled 'anxious'"):
         read_corpus(crema_d)
+
+
+def test_the_readme_lists_how_labels_are_mapped():
+    readme = (ROOT / "README.md").read_text()
+    for name, module in (("RAVDESS", ravdess_reader), ("IEMOCAP", iemocap_reader), ("CREMA-D", crema_d_reader)):
+        (row,) = [line for line in readme.splitlines() if line.startswith(f"| {name} |")]
+        listed = dict(zip(ARTICLE_LABELS, (cell.strip().split(", ") for cell in row.split("|")[2:5]), strict=True))
+        mapped = {label: [own for own, to in module.LABELS.items() if to == label] for label in ARTICLE_LABELS}
+        assert listed == mapped
