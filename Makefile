@@ -22,7 +22,7 @@ help:
 	@echo 'make bench       measure every figure the README quotes'
 	@echo 'make demo-model  synthesise its corpus, train, export and evaluate the demo model (an hour and a quarter)'
 	@echo 'make export-demo export the demo model again, for all that model_repository serves (a minute)'
-	@echo 'make demo-chance the same on shuffled labels, which must end at guessing (20 minutes)'
+	@echo 'make demo-chance the same on shuffled labels, which must end at guessing (a quarter of an hour)'
 	@echo 'make format      format the code and mend what ruff can'
 	@echo 'make clean       remove the environments'
 
@@ -45,7 +45,8 @@ demo-model: $(DEV)/.ready build/corpus/demo/manifest.csv
 	cp build/demo-model/*.json build/demo-model/model.safetensors $(DEMO_MODEL)
 	$(MAKE) export-demo
 	$(DEV)/bin/voicestress evaluate $(DEMO_MODEL) build/corpus/demo/manifest.csv --out $(DEMO_MODEL)/evaluation
-	$(DEV)/bin/python -m voicestress_model.evaluation.card MODEL_CARD.md $(DEMO_MODEL)/evaluation/report.json
+	$(DEV)/bin/python -m voicestress_model.evaluation.card MODEL_CARD.md $(DEMO_MODEL)/evaluation/report.json \
+		--training $(DEMO_MODEL)/training.json
 
 # What model_repository serves, from the trained demo model: ONNX, with fp16 for GPUs beside it, and TorchScript.
 export-demo: $(DEV)/.ready
@@ -56,7 +57,7 @@ export-demo: $(DEV)/.ready
 # The same on shuffled labels: a model that still beat guessing would have found what gives them away.
 demo-chance: $(DEV)/.ready build/corpus/demo/manifest.csv
 	test ! -f build/demo-chance/training.json || rm -r build/demo-chance
-	$(TRAIN) demo --set corpus.shuffle_labels=true --set out=build/demo-chance --set epochs=4
+	$(TRAIN) demo --set corpus.shuffle_labels=true --set out=build/demo-chance --set epochs=3
 	$(DEV)/bin/voicestress evaluate build/demo-chance build/corpus/demo/manifest.csv --robustness-utterances 0 \
 		--out build/demo-chance/evaluation
 	cp build/demo-chance/evaluation/report.json $(DEMO_MODEL)/evaluation/chance.json

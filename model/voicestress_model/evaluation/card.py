@@ -1,7 +1,7 @@
 """The tables of a model card, from the report of an evaluation: ``python -m voicestress_model.evaluation.card``.
 
-What a card says in words is for people to write; its figures are copied by this, between the lines ``<!-- tiers -->``,
-``<!-- noise -->`` or ``<!-- chance -->`` and the next ``<!-- end -->``.
+What a card says in words is for people to write; its figures are copied by this, between the lines ``<!-- run -->``,
+``<!-- tiers -->``, ``<!-- noise -->`` or ``<!-- chance -->`` and the next ``<!-- end -->``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,24 @@ def filled(card: str, tables: Mapping[str, str]) -> str:
         if found != 1:
             raise ValueError(f"the card has {found} places <!-- {name} --> … <!-- end -->, one needed")
     return card
+
+
+def run_table(record: Mapping[str, Any]) -> str:
+    """How the model was trained, from the record of its run (``training.json``)."""
+    corpus, settings = record["corpus"], record["settings"]
+    lines = ["| | |", "| --- | --- |"]
+    for name, words in (("train", "trained on"), ("dev", "chosen and calibrated on")):
+        split = corpus[name]
+        lines.append(f"| {words} | {split['recordings']:,} recordings, {split['audio_s'] / 60:.0f} minutes |")
+    done, best = len(record["epochs"]), record["best_epoch"]
+    lines += [
+        f"| parameters | {record['parameters']:,} |",
+        f"| epochs | {done} of {settings['epochs']}, of which number {best} was kept |",
+        f"| time | {record['wall_s'] / 60:.0f} minutes, {record['processes']} processes, threads of each: "
+        f"{record['threads']} |",
+        f"| temperature | {record['temperature']:.3f} |",
+    ]
+    return "\n".join(lines)
 
 
 def tiers_table(report: Report) -> str:
@@ -76,10 +94,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("card", type=Path)
     parser.add_argument("report", type=Path, help="report.json of the model")
+    parser.add_argument("--training", type=Path, help="training.json of the model")
     parser.add_argument("--chance", type=Path, help="report.json of the same trained on shuffled labels")
     arguments = parser.parse_args()
     report = json.loads(arguments.report.read_text(encoding="utf-8"))
     tables = {"tiers": tiers_table(report), "noise": noise_table(report)}
+    if arguments.training is not None:
+        tables["run"] = run_table(json.loads(arguments.training.read_text(encoding="utf-8")))
     if arguments.chance is not None:
         tables["chance"] = chance_table(json.loads(arguments.chance.read_text(encoding="utf-8")))
     card = arguments.card.read_text(encoding="utf-8")

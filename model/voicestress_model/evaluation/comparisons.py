@@ -20,7 +20,7 @@ from voicestress_model.corpora.prosody_rows import prosody_rows
 from voicestress_model.corpora.synthetic.ceiling import PARAMETERS, fit_ceiling
 
 # Reading the features takes longer than scoring; a regression on two dozen of them needs no more.
-MOST_TRAINING_UTTERANCES = 6000
+MOST_TRAINING_UTTERANCES = 10_000
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from voicestress_model.corpora import CorpusError
 from voicestress_model.corpora.synthetic import EngineError, missing_commands, synthesize_corpus
 from voicestress_model.corpora.synthetic.cast import cast
 from voicestress_model.corpora.synthetic.engines import require_engines, speak
+from voicestress_model.corpora.synthetic.neutral import RATE_HZ, neutral_recording
 from voicestress_model.corpora.synthetic.plan import plan
 from voicestress_model.corpora.synthetic.sentences import DEVELOPMENT_SENTENCES, HELD_OUT_SENTENCES, TRAINING_SENTENCES
 from voicestress_model.corpora.synthetic.synthesis import make, recording_count
@@ -102,6 +103,18 @@ def test_no_two_voices_of_the_cast_sound_the_same():
     plain = {("espeak-ng", voice.split("+")[0]) for _, voice in voices}
     sounds = {speak(engine, voice, ["The road turns left."])[0][0].tobytes() for engine, voice in {*voices, *plain}}
     assert len(sounds) == len({*voices, *plain})
+
+
+@pytest.mark.parametrize(("engine", "voice"), [("espeak-ng", "en+f3"), ("flite", "rms"), ("festival", "ked_diphone")])
+def test_a_speaker_s_size_does_not_change_how_fast_it_speaks(engine, voice):
+    """A smaller speaker is made by playing faster, which would make all small speakers sound hurried."""
+    text = ["They planted a row of trees along the road."]
+
+    def seconds(vocal_tract, pace):
+        return len(neutral_recording(speak(engine, voice, text, pace=pace / vocal_tract)[0], vocal_tract)) / RATE_HZ
+
+    assert seconds(1.11, 1.0) == pytest.approx(seconds(1.0, 1.0), rel=0.02)
+    assert seconds(1.0, 1.2) == pytest.approx(seconds(1.0, 1.0) / 1.2, rel=0.04)
 
 
 def test_sexes_are_in_every_split():

@@ -32,13 +32,19 @@ _SMALLER_AND_LARGER = (0.95, 1.06)
 _FOUR_SIZES = (0.91, 0.97, 1.03, 1.1)
 _TEN_SIZES = (0.9, 0.92, 0.94, 0.96, 0.98, 1.0, 1.03, 1.05, 1.08, 1.11)
 
+# Own rates of speaking, and standard deviations of own pitches in semitones. Training hears speakers that are further
+# apart than those it is tested on: a voice that is low or high for its size must not be news.
+_PACES = (0.91, 1.09)
+_PITCHES_ST = 1.2
+_TRAINING_PITCHES_ST = 2.0
+
 
 @dataclass(frozen=True)
 class Speaker:
     """A synthetic speaker.
 
-    ``vocal_tract`` multiplies all formants, ``base_pitch_st`` shifts the voice's own pitch in semitones,
-    ``words_per_minute`` is asked of engines that can set it.
+    ``vocal_tract`` multiplies all formants, ``base_pitch_st`` shifts the voice's own pitch in semitones, ``pace``
+    multiplies the voice's own rate of speaking, whatever the vocal tract does to it, where the engine can be asked to.
     """
 
     name: str
@@ -47,16 +53,17 @@ class Speaker:
     sex: Sex
     vocal_tract: float
     base_pitch_st: float
-    words_per_minute: int
+    pace: float
 
 
 def cast(seed: int) -> dict[str, tuple[Speaker, ...]]:
     """The speakers of "train", "dev", "unseen_voices" and "unseen_engine", women and men and engines taking turns."""
     # Many speakers of each voice: how high a voice of some size usually is can only be learned from many.
+    far = _TRAINING_PITCHES_ST
     train = _taking_turns(
-        [_espeak(seed, voice, "male", size) for size in _SMALLER_AND_LARGER for voice in _TRAIN_MEN],
-        [_espeak(seed, voice, "female", size) for size in _FOUR_SIZES for voice in _TRAIN_WOMEN],
-        [_speaker(seed, "flite", voice, "male", size) for size in _TEN_SIZES for voice in ("awb", "rms")],
+        [_espeak(seed, voice, "male", size, far) for size in _SMALLER_AND_LARGER for voice in _TRAIN_MEN],
+        [_espeak(seed, voice, "female", size, far) for size in _FOUR_SIZES for voice in _TRAIN_WOMEN],
+        [_speaker(seed, "flite", voice, "male", size, far) for size in _TEN_SIZES for voice in ("awb", "rms")],
     )
     dev = _taking_turns(
         [_espeak(seed, voice, "male") for voice in _DEV_MEN],
@@ -75,12 +82,16 @@ def cast(seed: int) -> dict[str, tuple[Speaker, ...]]:
     return {"train": train, "dev": dev, "unseen_voices": unseen_voices, "unseen_engine": unseen_engine}
 
 
-def _espeak(seed: int, variant: str, sex: Sex, vocal_tract: float | None = None) -> Speaker:
+def _espeak(
+    seed: int, variant: str, sex: Sex, vocal_tract: float | None = None, spread_st: float = _PITCHES_ST
+) -> Speaker:
     accent = _ACCENTS[zlib.crc32(f"{variant} {vocal_tract}".encode()) % len(_ACCENTS)]
-    return _speaker(seed, "espeak-ng", f"{accent}+{variant}", sex, vocal_tract)
+    return _speaker(seed, "espeak-ng", f"{accent}+{variant}", sex, vocal_tract, spread_st)
 
 
-def _speaker(seed: int, engine: str, voice: str, sex: Sex, vocal_tract: float | None = None) -> Speaker:
+def _speaker(
+    seed: int, engine: str, voice: str, sex: Sex, vocal_tract: float | None = None, spread_st: float = _PITCHES_ST
+) -> Speaker:
     name = f"{engine}-{voice}" + (f"-{vocal_tract:g}" if vocal_tract else "")
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     drawn = float(rng.uniform(0.94, 1.06))
@@ -90,8 +101,8 @@ def _speaker(seed: int, engine: str, voice: str, sex: Sex, vocal_tract: float | 
         voice,
         sex,
         vocal_tract or drawn,
-        float(np.clip(rng.normal(0, 1.2), -2.5, 2.5)),
-        int(rng.integers(152, 180)),
+        float(np.clip(rng.normal(0, spread_st), -2 * spread_st, 2 * spread_st)),
+        float(rng.uniform(*_PACES)),
     )
 
 

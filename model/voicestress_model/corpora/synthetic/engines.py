@@ -25,6 +25,7 @@ PACKAGES = {
 }
 # One sentence takes well under a second; an engine that waits for a sound card would wait forever.
 _TIMEOUT_S = 120.0
+_ESPEAK_WORDS_PER_MINUTE = 165
 
 # Samples [n], float64, full scale -1 to 1, and their rate in Hz.
 Speech = tuple[npt.NDArray[np.float64], int]
@@ -64,20 +65,21 @@ def require_engines(engines: Sequence[str] = tuple(PACKAGES)) -> None:
             )
 
 
-def speak(engine: str, voice: str, sentences: Sequence[str], *, words_per_minute: int = 165) -> list[Speech]:
+def speak(engine: str, voice: str, sentences: Sequence[str], *, pace: float = 1.0) -> list[Speech]:
     """Let ``voice`` of ``engine`` say each sentence.
 
-    Only espeak-ng's voices speak at ``words_per_minute``; the others have a rate of their own.
+    ``pace`` multiplies the voice's own rate of speaking; festival's HTS voices keep theirs.
 
     Raises:
         EngineError: the engine failed or said nothing.
     """
     if engine == "festival":
-        return _festival(voice, sentences)
+        return _festival(voice, sentences, pace)
     if engine == "flite":
-        commands = [["flite", "-voice", voice, "-t", sentence, "-o", "{out}"] for sentence in sentences]
+        slower = ["--setf", f"duration_stretch={1 / pace:.4f}"]
+        commands = [["flite", "-voice", voice, *slower, "-t", sentence, "-o", "{out}"] for sentence in sentences]
     else:
-        rate = str(words_per_minute)
+        rate = str(round(_ESPEAK_WORDS_PER_MINUTE * pace))
         commands = [["espeak-ng", "-v", voice, "-s", rate, "-w", "{out}", sentence] for sentence in sentences]
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder, "speech.wav"))
@@ -91,7 +93,7 @@ _FESTIVAL_PACKAGES = {
 }
 
 
-def _festival(voice: str, sentences: Sequence[str]) -> list[Speech]:
+def _festival(voice: str, sentences: Sequence[str], pace: float) -> list[Speech]:
     """All sentences in one process: festival takes longer to start than to speak."""
     with tempfile.TemporaryDirectory() as folder:
         outs = [Path(folder, f"{number}.wav") for number in range(len(sentences))]
@@ -100,7 +102,7 @@ def _festival(voice: str, sentences: Sequence[str]) -> list[Speech]:
             for sentence, out in zip(sentences, outs, strict=True)
         ]
         script = Path(folder, "speak.scm")
-        script.write_text("\n".join([f"(voice_{voice})", *lines]))
+        script.write_text("\n".join([f"(voice_{voice})", f"(Parameter.set 'Duration_Stretch {1 / pace:.4f})", *lines]))
         command = ["festival", "-b", str(script)]
         _run(command)
         return [_read(out, command) for out in outs]

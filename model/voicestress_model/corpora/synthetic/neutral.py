@@ -22,7 +22,7 @@ def neutral_recording(speech: Speech, vocal_tract: float) -> _Floats:
     """``speech`` at 16 kHz ``[samples]``, without the silence around it, its peak at half of full scale.
 
     ``vocal_tract`` moves the formants and the pitch up by its factor, as playing a little faster does; playing faster
-    also shortens, which the speaker's own rate absorbs.
+    also shortens, so the engine is asked to speak slower by as much.
     """
     samples, rate_hz = speech
     resampled = np.asarray(soxr.resample(samples, rate_hz * vocal_tract, RATE_HZ), dtype=np.float64)

@@ -58,11 +58,11 @@ SIZES = MappingProxyType(
             "unseen_engine": Part(2, 1),
         },
         "demo": {
-            "train": Part(108, 18),
+            "train": Part(108, 24),
             "dev": Part(8, 14),
             "unseen_sentences": Part(54, 2),
-            "unseen_voices": Part(13, 10),
-            "unseen_engine": Part(6, 18),
+            "unseen_voices": Part(13, 20),
+            "unseen_engine": Part(6, 20),
         },
     }
 )

@@ -107,7 +107,7 @@ def make(task: Task, out: Path, seed: int) -> list[_Row]:
 
     speaker = task.speaker
     texts = [text for _, text in task.sentences]
-    spoken = speak(speaker.engine, speaker.voice, texts, words_per_minute=speaker.words_per_minute)
+    spoken = speak(speaker.engine, speaker.voice, texts, pace=speaker.pace / speaker.vocal_tract)
     rows = []
     for (sentence, text), speech in zip(task.sentences, spoken, strict=True):
         neutral = neutral_recording(speech, speaker.vocal_tract)
