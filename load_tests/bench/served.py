@@ -19,7 +19,7 @@ from load_tests.bench.workload import mixed_speech
 
 _LOADS = (0.3, 0.5, 0.7, 0.85, 0.95)
 _ALONE = 24
-_PAUSE_S = 0.02  # an engine's threads spin for a while after it has answered, and would disturb the other
+_PAUSE_S = 0.1  # an engine's threads spin for up to 40 ms after it has answered, and would disturb the other
 
 
 @dataclass(frozen=True)

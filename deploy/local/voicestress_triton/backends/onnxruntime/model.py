@@ -60,6 +60,8 @@ def _session_options(config: Mapping[str, Any]) -> Any:
     # 0 leaves the choice to ONNX Runtime, here and there.
     options.intra_op_num_threads = max(0, integer_parameter(config, "intra_op_thread_count"))
     options.inter_op_num_threads = max(0, integer_parameter(config, "inter_op_thread_count"))
+    # Threads that spin on after a run would take the cores from another instance, whose turn it is then.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 
 
