@@ -27,9 +27,8 @@ from voicestress_model.corpora.synthetic import synthesize_corpus
 from voicestress_model.quantisation import export_int8
 from voicestress_model.triton_config import CPU_BATCH_SIZE
 from voicestress_triton import TritonServer
-from voicestress_triton.tuning.measure import speed
 from voicestress_triton.tuning.settings import Setting, config_with, contract_of
-from voicestress_triton.tuning.tune import queue_for
+from voicestress_triton.tuning.tune import measure_all, queue_for
 
 from load_tests.bench import client_cost, compare_engines, growth, neighbours, overload, peers, roofline, served
 from load_tests.bench.engines import compiled, hugging_face, padding_free, plain_onnx
@@ -42,7 +41,6 @@ from load_tests.bench.workload import five_seconds, mixed_speech, write_recordin
 ARCHITECTURE = "wav2vec2-base"
 _CALIBRATION_WINDOWS = 12
 _ROUNDS_ALONE = 11
-_CALLERS = 12
 _LONGEST_WAIT_S = 2.0
 _DEMO_MODEL = Path("model/voicestress-demo")
 _PACKAGES = ("voicestress", "torch", "transformers", "onnxruntime", "numpy")
@@ -215,10 +213,8 @@ def _overload(bench: _Bench) -> dict[str, Any]:
     arguments, model = bench.arguments, bench.repository / "stress"
     config = (model / "config.pbtxt").read_text(encoding="utf-8")
     setting = Setting(instances=1, threads=arguments.threads, max_batch_size=CPU_BATCH_SIZE)
-    contract = contract_of(config)
-    with TritonServer(bench.repository) as server:
-        measured = speed(server.url, "stress", contract, seconds=arguments.seconds, callers=_CALLERS)
-    queue = queue_for([measured], contract, _LONGEST_WAIT_S)
+    measured = measure_all(model, [setting], rounds=1, seconds=arguments.seconds, on_measured=lambda *_: None)
+    queue = queue_for(measured[setting], contract_of(config), _LONGEST_WAIT_S)
     variant = model / "configs" / "short_queue.pbtxt"
     variant.parent.mkdir(exist_ok=True)
     variant.write_text(config_with(config, setting, queue=queue), encoding="utf-8")

@@ -23,7 +23,6 @@ from voicestress_model.corpora import CorpusError, read_corpus
 from voicestress_model.training import TrainingError, TrainingSettings, command, read_settings, train
 from voicestress_model.training.corpus import split_corpus, with_shuffled_labels
 from voicestress_model.training.detectors import detector_to_train
-from voicestress_model.training.learner import automatic_precision
 from voicestress_model.training.progress import Epoch, Progress
 
 from tests.model.training.conftest import LONG
@@ -287,27 +286,6 @@ def test_settings_that_do_not_fit_the_corpus_are_refused_before_anything_is_comp
     with pytest.raises(TrainingError, match=complaint):
         run(corpus, tmp_path / "out", **changes)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(("has_bf16", "precision"), [(True, "bf16"), (False, "fp16")])
-def test_a_gpu_gets_mixed_precision_of_the_kind_it_computes_in(monkeypatch, has_bf16, precision):
-    """A card that only emulates bf16 is slower with it than without."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(
-        torch.cuda, "is_bf16_supported", lambda including_emulation=True: has_bf16 or including_emulation
-    )
-    assert automatic_precision() == precision
-
-
-def test_a_cpu_trains_in_fp32(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert automatic_precision() == "fp32"
-
-
-@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU here")
-def test_mixed_precision_without_a_gpu_is_refused(corpus, tmp_path):
-    with pytest.raises(TrainingError, match="bf16 needs a GPU"):
-        run(corpus, tmp_path / "out", precision="bf16")
 
 
 def test_a_loss_that_is_no_number_stops_the_run(corpus, tmp_path):
