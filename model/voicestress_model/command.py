@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicestress_model.arguments import seconds
+from voicestress_model.geometry import LONGEST_WINDOW_S, SHORTEST_WINDOW_S
+
 if TYPE_CHECKING:
     from voicestress.contract import StressContract
 
@@ -30,8 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL=WEIGHT,…",
         help="how much each label counts towards stress, 0 to 1 (default: neutral=0,sad=0.5,anxious=1)",
     )
-    parser.add_argument("--shortest-window-s", type=float, default=0.5, help="shortest window scored (default: 0.5 s)")
-    parser.add_argument("--longest-window-s", type=float, default=8.0, help="longest window scored (default: 8 s)")
+    for name, default_s in (("shortest", SHORTEST_WINDOW_S), ("longest", LONGEST_WINDOW_S)):
+        parser.add_argument(
+            f"--{name}-window-s",
+            type=seconds,
+            default=default_s,
+            metavar="SECONDS",
+            help=f"{name} window scored (default: {default_s:g} s)",
+        )
     parser.add_argument(
         "--precision",
         choices=("fp32", "fp16", "int8"),

@@ -26,7 +26,7 @@ from voicestress_model.agreement import (
 from voicestress_model.checkpoints import StressCheckpoint
 from voicestress_model.detector import ARTICLE_LABELS
 from voicestress_model.errors import CheckpointError, ExportError
-from voicestress_model.geometry import SAMPLE_RATE_HZ
+from voicestress_model.geometry import LONGEST_WINDOW_S, SAMPLE_RATE_HZ, SHORTEST_WINDOW_S
 from voicestress_model.onnx_graph import write_onnx
 from voicestress_model.packed import PackedWav2Vec2
 from voicestress_model.torchscript_graph import load_torchscript, write_torchscript
@@ -68,8 +68,8 @@ def stress_contract(
     checkpoint: StressCheckpoint,
     *,
     label_weights: dict[str, float] | None = None,
-    shortest_window_s: float = 0.5,
-    longest_window_s: float = 8.0,
+    shortest_window_s: float = SHORTEST_WINDOW_S,
+    longest_window_s: float = LONGEST_WINDOW_S,
 ) -> StressContract:
     """The contract a model exported from ``checkpoint`` will state.
 

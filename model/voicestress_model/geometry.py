@@ -10,6 +10,9 @@ SAMPLE_RATE_HZ = 16_000
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
 
+# What a model is exported to take unless it is told otherwise, and what it is trained and evaluated on.
+SHORTEST_WINDOW_S, LONGEST_WINDOW_S = 0.5, 8.0
+
 SLOT_SAMPLES = 320  # product of the strides: one frame every 20 ms
 RECEPTIVE_FIELD_SAMPLES = 400
 FIRST_KERNEL, FIRST_STRIDE = KERNELS[0], STRIDES[0]

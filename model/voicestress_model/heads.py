@@ -137,6 +137,8 @@ class TemporalConvolution(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if blocks < 1:
+            raise ValueError(f"{blocks} blocks, at least 1 needed")
         self.reduce = nn.Linear(hidden_size, channels)
         self.blocks = nn.ModuleList(_DilatedBlock(channels, 2**number, dropout) for number in range(blocks))
         self.norm = nn.LayerNorm(channels)

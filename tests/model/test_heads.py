@@ -6,16 +6,21 @@ import numpy as np
 import pytest
 import torch
 from transformers import Wav2Vec2Config
+from voicestress import StressClient
 from voicestress_model.agreement import onnx_logits, onnx_session, reference_logits
 from voicestress_model.architectures import ARCHITECTURES
 from voicestress_model.checkpoints import StressCheckpoint, load_checkpoint
 from voicestress_model.detector import StressDetector, stress_config
 from voicestress_model.errors import CheckpointError
+from voicestress_model.evaluation import checkpoint_scorer, server_scorer
+from voicestress_model.export import export_model, stress_contract
 from voicestress_model.heads import HEADS, build_head, masked_mean
 from voicestress_model.onnx_graph import write_onnx
 from voicestress_model.packed import PackedWav2Vec2
+from voicestress_triton import TritonServer
 
 from tests.model.conftest import noise, with_lively_weights
+from tests.paths import JFK_WAV
 
 SHORTEST, LONGEST = 400, 48_000
 REFERENCE_TOLERANCE = 1e-4
@@ -117,6 +122,19 @@ def test_a_window_out_of_bounds_gets_nan_and_only_that_window(score):
     assert np.isfinite(logits[[0, 2]]).all()
 
 
+@pytest.mark.parametrize("kind", ["mean_pool_mlp", "temporal_convolution"], indirect=True)
+def test_served_through_triton_a_recording_scores_as_the_checkpoint_does(kind, checkpoint, tmp_path):
+    """The third of the heads that are trained with is the demo model's."""
+    contract = stress_contract(checkpoint)
+    export_model(checkpoint, contract, tmp_path / kind, gpu_file=None)
+    (expected,) = checkpoint_scorer(checkpoint, contract).score([lambda: JFK_WAV])
+    with TritonServer(tmp_path) as server, StressClient(server.url, model=kind) as client:
+        (report,) = server_scorer(client).score([lambda: JFK_WAV])
+    assert len(report.windows) > 1
+    for window, reference in zip(report.windows, expected.windows, strict=True):
+        assert window.stress_level == pytest.approx(reference.stress_level, abs=0.01)
+
+
 @pytest.mark.parametrize("rubbish", [0.0, 1e4, torch.inf, torch.nan])
 def test_what_stands_in_masked_frames_changes_nothing(head, rubbish):
     frames, mask = frames_of(2, 40, 96), mask_of(40, 25, longest=40)
@@ -188,6 +206,7 @@ def test_a_temporal_convolution_hears_the_order_that_a_mean_can_not():
         ({"kind": "projection", "bottleneck": 8, "dropout": 0.1}, "dropout"),
         ({"kind": "mean_pool_mlp", "bottleneck": 8, "dropout": 1.5}, "dropout"),
         ({"kind": "temporal_convolution", "bottleneck": 8, "channels": -1}, "-1"),
+        ({"kind": "temporal_convolution", "bottleneck": 8, "blocks": 0}, "0 blocks, at least 1 needed"),
     ],
 )
 def test_a_head_that_can_not_be_built_is_refused_by_name(stress_head, complaint):

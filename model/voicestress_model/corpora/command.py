@@ -7,6 +7,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from voicestress_model.arguments import seconds, share, some, whole
+from voicestress_model.geometry import SHORTEST_WINDOW_S
+
 SUMMARY = "make the synthetic corpus, or check one of your own"
 
 _KINDS = ("manifest", "ravdess", "iemocap", "crema-d")
@@ -19,14 +22,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     synthesize = actions.add_parser("synthesize", help="make the corpus the demo model is trained on")
     synthesize.add_argument("--out", type=Path, required=True, help="folder to make it in")
     synthesize.add_argument("--size", choices=("small", "demo"), default="demo", help="(default: demo)")
-    synthesize.add_argument("--seed", type=int, default=0, help="the same seed gives the same corpus (default: 0)")
-    synthesize.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
+    synthesize.add_argument("--seed", type=whole, default=0, help="the same seed gives the same corpus (default: 0)")
+    synthesize.add_argument("--workers", type=some, default=2, help="processes (default: 2)")
     check = actions.add_parser("check", help="count a corpus, and list the recordings that can't be used")
     check.add_argument("corpus", type=Path, help="a .csv or .parquet manifest, or the folder of a dataset")
     check.add_argument("--kind", choices=_KINDS, help="what it is (default: found out)")
     check.add_argument(
+        "--shortest-s",
+        type=seconds,
+        default=SHORTEST_WINDOW_S,
+        metavar="SECONDS",
+        help=f"shorter recordings can't be used (default: {SHORTEST_WINDOW_S:g}, as in training and evaluation)",
+    )
+    check.add_argument(
         "--max-rejected-share",
-        type=float,
+        type=share,
         default=0.0,
         metavar="SHARE",
         help="share of recordings that may be unusable before the command fails (default: 0)",
@@ -54,9 +64,9 @@ def _synthesize(arguments: argparse.Namespace) -> int:
     print(f"{arguments.out / MANIFEST}: {len(corpus.utterances)} recordings")  # noqa: T201 - the command's answer
     for split in corpus.splits:
         chosen = corpus.split(split)
-        seconds = sum(float(utterance.details["seconds"]) for utterance in chosen)
+        spoken_s = sum(float(utterance.details["seconds"]) for utterance in chosen)
         speakers = len({utterance.speaker for utterance in chosen})
-        print(f"  {split:<20}{len(chosen):>6}  {speakers:>3} speakers  {seconds / 60:6.1f} min")  # noqa: T201
+        print(f"  {split:<20}{len(chosen):>6}  {speakers:>3} speakers  {spoken_s / 60:6.1f} min")  # noqa: T201
     return 0
 
 
@@ -68,7 +78,7 @@ def _check(arguments: argparse.Namespace) -> int:
     corpus = read_corpus(arguments.corpus, kind=arguments.kind)
     total = len(corpus.utterances)
     with tqdm(total=total, unit=" recordings", disable=None) as bar:
-        corpus, rejected = check_recordings(corpus, progress=bar.update)
+        corpus, rejected = check_recordings(corpus, shortest_s=arguments.shortest_s, progress=bar.update)
     for rejection in rejected:
         print(f"voicestress: {rejection.reason}", file=sys.stderr)  # noqa: T201 - the command's answer
     counts = Counter(utterance.label for utterance in corpus.utterances)

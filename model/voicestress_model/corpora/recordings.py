@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from voicestress_audio import InvalidAudio, open_audio
 
 from voicestress_model.corpora.corpus import Corpus, Utterance, check
 from voicestress_model.corpora.errors import CorpusError
+from voicestress_model.geometry import SHORTEST_WINDOW_S
 
 # -60 dB of full scale: below the noise of any microphone that recorded speech.
 _SILENT_PEAK = 1e-3
+_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Rejected:
 
 
 def check_recordings(
-    corpus: Corpus, *, shortest_s: float = 0.1, progress: Callable[[int], None] | None = None
+    corpus: Corpus, *, shortest_s: float = SHORTEST_WINDOW_S, progress: Callable[[int], None] | None = None
 ) -> tuple[Corpus, list[Rejected]]:
     """Decode every recording, and return the corpus of those that can be used and the list of those that can't.
 
@@ -48,9 +51,39 @@ def check_recordings(
         raise CorpusError(
             f"{corpus.name}: none of its {len(rejected)} recordings can be used. The first: {rejected[0].reason}"
         )
-    if rejected:
-        corpus = check(dataclasses.replace(corpus, utterances=tuple(usable)))
-    return corpus, rejected
+    return without(corpus, rejected), rejected
+
+
+def without(corpus: Corpus, rejected: Sequence[Rejected]) -> Corpus:
+    """The corpus but for ``rejected``.
+
+    Raises:
+        CorpusError: what is left breaks a promise of ``Corpus``; with the reasons of those that are left out.
+    """
+    if not rejected:
+        return corpus
+    lost = {item.utterance.path for item in rejected}
+    left = tuple(utterance for utterance in corpus.utterances if utterance.path not in lost)
+    try:
+        return check(dataclasses.replace(corpus, utterances=left))
+    except CorpusError as error:
+        reasons = listed([item.reason for item in rejected])
+        raise CorpusError(f"{error} {len(rejected)} recordings can't be used:\n{reasons}") from error
+
+
+def listed(reasons: Sequence[str]) -> str:
+    """The first of ``reasons``, a line each, and how many more there are."""
+    lines = [f"  {reason}" for reason in reasons[:_LISTED]]
+    if len(reasons) > _LISTED:
+        lines.append(f"  and {len(reasons) - _LISTED} more")
+    return "\n".join(lines)
+
+
+def silence(path: Path, peak: float) -> str | None:
+    """Why a recording whose largest sample is ``peak`` (1 is full scale) can't be used, if it can't."""
+    if peak >= _SILENT_PEAK:
+        return None
+    return f"{path}: is silent (its peak is {peak:.5f} of full scale, {_SILENT_PEAK:g} needed)."
 
 
 def _why_not(utterance: Utterance, shortest_s: float) -> str | None:
@@ -64,6 +97,4 @@ def _why_not(utterance: Utterance, shortest_s: float) -> str | None:
                 return f"{utterance.path}: is {samples / audio.rate_hz:.2f} s long, {shortest_s:g} s needed."
     except InvalidAudio as error:
         return str(error)
-    if peak < _SILENT_PEAK:
-        return f"{utterance.path}: is silent (its peak is {peak:.5f} of full scale, {_SILENT_PEAK:g} needed)."
-    return None
+    return silence(utterance.path, peak)

@@ -10,7 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicestress_model.arguments import seconds, share, whole
 from voicestress_model.command import label_weights
+from voicestress_model.geometry import LONGEST_WINDOW_S, SHORTEST_WINDOW_S
 
 if TYPE_CHECKING:
     from voicestress_model.corpora import Corpus
@@ -36,17 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", metavar="HOST:PORT", help="evaluate the model on this server (gRPC)")
     parser.add_argument("--model", default="stress", help="its name there (default: stress)")
     parser.add_argument("--out", type=Path, required=True, help="folder for report.json, report.html and pictures")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything drawn (default: 0)")
+    parser.add_argument("--seed", type=whole, default=0, help="seed of everything drawn (default: 0)")
     parser.add_argument(
         "--robustness-utterances",
-        type=_count,
+        type=whole,
         default=300,
         metavar="N",
         help="utterances that go through noise and codecs (default: 300; 0: none)",
     )
     parser.add_argument(
         "--max-rejected-share",
-        type=_share,
+        type=share,
         default=0.05,
         metavar="SHARE",
         help="fail if more of the recordings than this can't be used, 0 to 1 (default: 0.05)",
@@ -57,8 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL=WEIGHT,…",
         help="of a checkpoint with other labels, as given to `voicestress export`",
     )
-    parser.add_argument("--shortest-window-s", type=float, default=0.5, help="of a checkpoint, as for `export`")
-    parser.add_argument("--longest-window-s", type=float, default=8.0, help="of a checkpoint, as for `export`")
+    parser.add_argument(
+        "--shortest-window-s", type=seconds, default=SHORTEST_WINDOW_S, help="of a checkpoint, as for `export`"
+    )
+    parser.add_argument(
+        "--longest-window-s", type=seconds, default=LONGEST_WINDOW_S, help="of a checkpoint, as for `export`"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -172,19 +178,3 @@ def _command(arguments: argparse.Namespace) -> str:
         if value is not None and value != []:
             words += [name, *(value if isinstance(value, list) else [str(value)])]
     return shlex.join(words)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
-    return value

@@ -124,7 +124,7 @@ def evaluate(scorer: Scorer, corpus: Corpus, options: Options, *, other: Scorer 
         rejected=tuple(rejected),
         tiers=tuple(_tiers(scored, scorer.contract, comparisons, options)),
         robustness=_robustness(scorer, sample, options),
-        agreement=None if other is None else _agreement(scorer, other, sample or scores),
+        agreement=None if other is None else _agreement(scorer, other, scores, options),
         notes=tuple(notes),
     )
 
@@ -227,11 +227,12 @@ def _robustness(scorer: Scorer, sample: Scores | None, options: Options) -> Robu
         return robustness(scorer, sample, seed=options.seed, on_scored=bar.update)
 
 
-def _agreement(scorer: Scorer, other: Scorer, sample: Scores) -> Agreement:
-    theirs, _ = score_utterances(other, sample.utterances)
-    if theirs.utterances != sample.utterances:
+def _agreement(scorer: Scorer, other: Scorer, scores: Scores, options: Options) -> Agreement:
+    with _bar("scoring again", len(scores.utterances), options) as bar:
+        theirs, _ = score_utterances(other, scores.utterances, on_scored=bar.update)
+    if theirs.utterances != scores.utterances:
         raise EvaluationError(f"{other.runtime} refuses recordings that {scorer.runtime} scores: not the same windows")
-    difference = np.abs(theirs.levels - sample.levels)
+    difference = np.abs(theirs.levels - scores.levels)
     return Agreement(
         (scorer.runtime, other.runtime), len(difference), float(difference.max()), float(difference.mean())
     )

@@ -20,16 +20,12 @@ import numpy.typing as npt
 from voicestress_audio import InvalidAudio, read_recording
 
 from voicestress_model.corpora import Corpus, Rejected, Utterance
-from voicestress_model.corpora.corpus import check
+from voicestress_model.corpora.recordings import listed, silence, without
 from voicestress_model.geometry import SAMPLE_RATE_HZ
 from voicestress_model.training.errors import TrainingError
 from voicestress_model.training.settings import CorpusSettings
 
 Pcm = npt.NDArray[np.int16]
-
-# -60 dB of full scale: below the noise of any microphone that recorded speech.
-_SILENT_PEAK = 33
-_LISTED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,9 +93,7 @@ def decode(corpus: Corpus, folder: Path, settings: CorpusSettings, progress: Cal
         _check_rejected(corpus.name, utterances, index["rejected"], settings.max_rejected_share)
         write_atomically(index_path, json.dumps(index).encode())
     rejected = tuple(Rejected(utterances[number], reason) for number, reason in index["rejected"])
-    lost = {utterance.path for utterance in (item.utterance for item in rejected)}
-    if lost:
-        check(dataclasses.replace(corpus, utterances=tuple(u for u in corpus.utterances if u.path not in lost)))
+    without(corpus, rejected)
     clips: dict[str | None, list[Clip]] = {"train": [], "dev": []}
     for recording, first_sample, samples in index["clips"]:
         utterance = utterances[recording]
@@ -151,10 +145,8 @@ def _windows(path: Path, settings: CorpusSettings) -> list[Pcm] | str:
     except InvalidAudio as error:
         return str(error)
     windows = [window.pcm for window in recording.windows]
-    peak = max(int(np.abs(window.astype(np.int32)).max()) for window in windows)
-    if peak < _SILENT_PEAK:
-        return f"{path}: is silent (its peak is {peak} of 32768, {_SILENT_PEAK} needed)."
-    return windows
+    peak = max(int(np.abs(window.astype(np.int32)).max()) for window in windows) / 32768
+    return silence(path, peak) or windows
 
 
 def _check_rejected(
@@ -162,11 +154,10 @@ def _check_rejected(
 ) -> None:
     share = len(rejected) / len(utterances)
     if share > most:
-        listed = "\n".join(f"  {reason}" for _, reason in rejected[:_LISTED])
-        more = f"\n  and {len(rejected) - _LISTED} more" if len(rejected) > _LISTED else ""
         raise TrainingError(
             f"{name}: {len(rejected)} of {len(utterances)} recordings can't be used ({share:.1%}), "
-            f"corpus.max_rejected_share allows {most:.1%}; `voicestress corpus check` lists them all:\n{listed}{more}"
+            f"corpus.max_rejected_share allows {most:.1%}; `voicestress corpus check` lists them all:\n"
+            + listed([reason for _, reason in rejected])
         )
 
 

@@ -32,14 +32,28 @@ def split_corpus(settings: CorpusSettings, *, seed: int) -> Corpus:
 
 
 def with_shuffled_labels(corpus: Corpus, *, seed: int) -> Corpus:
-    """Every split keeps its labels, but each recording gets another one's."""
+    """Each recording gets another's label and details, of its split; the recordings of any one label get all labels in
+    the shares the split has them in, so that luck leaves nothing of the truth.
+
+    Details go with the label, for to know how a synthetic recording was made is to know its label.
+    """
     rng = np.random.default_rng([seed, 1])
     shuffled: list[Utterance] = []
     for split in corpus.splits:
         utterances = corpus.split(split)
-        order = rng.permutation(len(utterances))
+        by_label = [
+            rng.permutation([number for number, utterance in enumerate(utterances) if utterance.label == label])
+            for label in corpus.labels
+        ]
+        # Dealt by how far down its own pile each lies, any stretch of them has its share of every label.
+        depths = np.concatenate([(np.arange(len(pile)) + rng.uniform()) / max(len(pile), 1) for pile in by_label])
+        dealt = np.concatenate(by_label)[depths.argsort(kind="stable")]
+        receivers = np.concatenate([rng.permutation(pile) for pile in by_label])
+        given = dict(zip(receivers.tolist(), dealt.tolist(), strict=True))
         shuffled += [
-            dataclasses.replace(utterance, label=utterances[place].label)
-            for utterance, place in zip(utterances, order, strict=True)
+            dataclasses.replace(
+                utterance, label=utterances[given[number]].label, details=utterances[given[number]].details
+            )
+            for number, utterance in enumerate(utterances)
         ]
     return dataclasses.replace(corpus, utterances=tuple(shuffled))

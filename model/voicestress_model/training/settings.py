@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from voicestress_model.geometry import KERNELS
+from voicestress_model.geometry import KERNELS, LONGEST_WINDOW_S, SHORTEST_WINDOW_S
 from voicestress_model.training.augment import Augmentation, Probability
 from voicestress_model.training.errors import TrainingError
 
@@ -34,8 +34,8 @@ class CorpusSettings(_Section):
         shortest_window_s, longest_window_s: longer recordings are cut into windows, as the client cuts them.
         speech_detection: keep only what the client's speech detection keeps; for uncut recordings.
         max_rejected_share: of the recordings, that may be unreadable or silent before the run is refused.
-        shuffle_labels: give the recordings each other's labels. The control experiment: a model trained like this
-            must be at chance, or something gives the labels away.
+        shuffle_labels: give the recordings each other's labels and details. The control experiment: a model trained
+            like this must be at chance, or something gives the labels away.
     """
 
     path: Path
@@ -43,8 +43,8 @@ class CorpusSettings(_Section):
     labels: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     dev_share: Annotated[Share, Field(gt=0)] = 0.15
     test_share: Share = 0.15
-    shortest_window_s: Annotated[float, Field(ge=0.025)] = 0.5
-    longest_window_s: Positive = 8.0
+    shortest_window_s: Annotated[float, Field(ge=0.025)] = SHORTEST_WINDOW_S
+    longest_window_s: Positive = LONGEST_WINDOW_S
     speech_detection: bool = False
     max_rejected_share: Probability = 0.05
     shuffle_labels: bool = False

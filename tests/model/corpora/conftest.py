@@ -12,7 +12,7 @@ import soundfile
 MakeManifest = Callable[..., Path]
 
 
-def write_tone(path: Path, *, seconds: float = 0.2, peak: float = 0.3) -> Path:
+def write_tone(path: Path, *, seconds: float = 0.6, peak: float = 0.3) -> Path:
     """A recording that can be used, in folders made as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     time_s = np.arange(round(seconds * 16_000)) / 16_000

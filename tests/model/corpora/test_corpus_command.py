@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from voicestress_model.corpora import CorpusError
 
 from tests.model.conftest import run_corpus
 
@@ -26,3 +27,25 @@ def test_check_fails_when_more_is_unusable_than_the_user_allows(make_manifest, t
     captured = capsys.readouterr()
     assert "d.wav: is empty" in captured.err
     assert "left out, unusable: 1 of 4" in captured.out
+
+
+def test_check_takes_the_shortest_that_the_user_will_serve(make_manifest):
+    manifest = make_manifest(ROWS)
+    assert run_corpus("check", manifest, "--shortest-s", "0.6") == 0
+    with pytest.raises(CorpusError, match=r"a\.wav: is 0\.60 s long, 0\.61 s needed"):
+        run_corpus("check", manifest, "--shortest-s", "0.61")
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (("check", "calls.csv", "--max-rejected-share", "5"), "'5' is not a share from 0 to 1"),
+        (("check", "calls.csv", "--shortest-s", "0"), "'0' is not a number of seconds above 0"),
+        (("synthesize", "--out", "x", "--seed", "-1"), "'-1' is not a whole number"),
+        (("synthesize", "--out", "x", "--workers", "0"), "'0' is not a whole number, 1 or more"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_before_anything_is_read(argv, complaint, capsys):
+    with pytest.raises(SystemExit):
+        run_corpus(*argv)
+    assert complaint in capsys.readouterr().err

@@ -90,7 +90,7 @@ def test_recordings_that_can_not_be_used_are_left_out_with_a_reason(manifest, tm
     reasons = {item.utterance.path.name: item.reason for item in clips.rejected}
     assert "is not audio" in reasons["ann-sad-0.wav"]
     assert "digital silence" in reasons["ann-sad-1.wav"]
-    assert "is silent (its peak is 4 of 32768" in reasons["ben-sad-0.wav"]
+    assert "is silent (its peak is 0.00012 of full scale" in reasons["ben-sad-0.wav"]
     assert "0.5 s" in reasons["dan-sad-0.wav"]
     assert len(reasons) == 4
     assert len(clips.train.clips) + len(clips.dev.clips) == 56
