@@ -14,9 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +22,7 @@ import numpy as np
 from voicestress_triton import TritonServer
 
 from load_tests.bench.arrivals import Answer, busy_per_s, closed_loop, open_loop, poisson_times
+from load_tests.bench.memory import MemoryWatch
 from load_tests.bench.verdicts import table, verdicts
 from load_tests.bench.workload import mixed_speech
 
@@ -83,7 +81,7 @@ def measure(server: TritonServer, *, seconds: float, deadline_s: float) -> Figur
         for part, share in enumerate((1 / 3, 3, 1 / 3))
         for at_s in poisson_times(share * capacity / mean_s, seconds, seed=2 + part)
     ]
-    with _Memory(server.pid) as memory:
+    with MemoryWatch(server.pid) as memory:
         answers = asyncio.run(open_loop(server.url, windows, times, deadline_s=deadline_s))
     calm, flood, after = (
         [answer for answer in answers if part * seconds <= answer.meant_s < (part + 1) * seconds] for part in range(3)
@@ -121,55 +119,6 @@ def recovery_s(calm: Sequence[Answer], after: Sequence[Answer], *, since_s: floa
 
 def _percentile(values: Sequence[float], share: float) -> float | None:
     return float(np.percentile(values, share)) if len(values) else None
-
-
-class _Memory:
-    """Watches the resident memory of a process and its children."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid, self._over = pid, threading.Event()
-        self._seen: list[tuple[float, float]] = []  # seconds since it began to watch, and MB
-        self._watch = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> _Memory:
-        self._watch.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._watch.join()
-
-    def largest_mb(self, *, until_s: float = math.inf) -> float:
-        """The most there was in the first ``until_s`` seconds."""
-        return max((mb for at_s, mb in self._seen if at_s < until_s), default=0.0)
-
-    def _look(self) -> None:
-        start = time.monotonic()
-        while not self._over.wait(0.2):
-            self._seen.append((time.monotonic() - start, memory_mb(self._pid)))
-
-
-def memory_mb(pid: int) -> float:
-    """Proportional set size of a process and all its descendants, in MB: shared pages count once."""
-    total_kb = 0
-    for process in _family(pid):
-        try:
-            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-        except (OSError, ProcessLookupError):  # it is gone
-            continue
-        total_kb += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total_kb / 1000
-
-
-def _family(pid: int) -> list[int]:
-    family = [pid]
-    for member in family:
-        for task in Path(f"/proc/{member}/task").glob("*/children"):
-            try:
-                family += [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
-    return family
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import os
 import platform
 import shlex
 import sys
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
@@ -30,9 +31,10 @@ from voicestress_triton import TritonServer
 from voicestress_triton.tuning.settings import Setting, config_with, contract_of
 from voicestress_triton.tuning.tune import measure_all, queue_for
 
-from load_tests.bench import client_cost, compare_engines, growth, neighbours, overload, peers, roofline, served
+from load_tests.bench import client_cost, compare_engines, growth, memory, neighbours, overload, peers, roofline, served
 from load_tests.bench.engines import compiled, hugging_face, padding_free, plain_onnx
 from load_tests.bench.operations import operations
+from load_tests.bench.operator_times import time_by_kind
 from load_tests.bench.page import render
 from load_tests.bench.peak import matrix_product_peak
 from load_tests.bench.verdicts import table, verdicts
@@ -47,7 +49,7 @@ _PACKAGES = ("voicestress", "torch", "transformers", "onnxruntime", "numpy")
 
 
 def main() -> None:
-    """Measure the parts asked for, print them, and write them down."""
+    """Measure the parts asked for, print them, and write them down; 1 if one of them failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="(default: all of them)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of everything that is compared (default: 3)")
@@ -67,11 +69,17 @@ def main() -> None:
         print(f"measuring: {part}", file=sys.stderr, flush=True)
         # In a process of its own: engines keep the memory of the largest batch they ever saw, tens of gigabytes of it.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-            found[part] = json.loads(process.submit(_measured, part, arguments).result())  # as it will be read back
+            try:
+                found[part] = json.loads(process.submit(_measured, part, arguments).result())  # as it will be read back
+            except Exception as error:  # noqa: BLE001 - the figures of the other parts are not lost for it
+                found.setdefault("failed", {})[part] = f"{type(error).__name__}: {error}"
+                traceback.print_exception(error)
         (arguments.out / "bench.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
-    (arguments.out / "bench.html").write_text(render(found), encoding="utf-8")
+        (arguments.out / "bench.html").write_text(render(found), encoding="utf-8")
     print("\n".join(table(verdicts(found))))
     print(f"\nall figures: {arguments.out / 'bench.html'}, {arguments.out / 'bench.json'}")
+    if failed := found.get("failed"):
+        raise SystemExit(f"not measured, because they failed: {', '.join(failed)}")
 
 
 def _measured(part: str, arguments: argparse.Namespace) -> str:
@@ -138,6 +146,19 @@ def _engines(bench: _Bench) -> dict[str, Any]:
         "ceiling_audio_s_per_s": ceiling,
         "fp32_share_of_ceiling": fp32.audio_s_per_s / ceiling,
     }
+
+
+def _where(bench: _Bench) -> dict[str, Any]:
+    windows, threads = mixed_speech(bench.arguments.windows), bench.arguments.threads
+    batches = [windows[first : first + CPU_BATCH_SIZE] for first in range(0, len(windows), CPU_BATCH_SIZE)]
+    graphs = {"fp32": bench.graph, "int8": bench.int8_graph}
+    return {name: time_by_kind(graph, batches, threads=threads) for name, graph in graphs.items()}
+
+
+def _memory(bench: _Bench) -> dict[str, Any]:
+    arguments = bench.arguments
+    found = memory.measure(bench.repository / "stress", threads=arguments.threads, seconds=arguments.seconds)
+    return dataclasses.asdict(found)
 
 
 def _neighbours(bench: _Bench) -> dict[str, Any]:
@@ -220,7 +241,7 @@ def _overload(bench: _Bench) -> dict[str, Any]:
     variant.write_text(config_with(config, setting, queue=queue), encoding="utf-8")
     with TritonServer(bench.repository, model_config_name=variant.stem) as server:
         found = overload.measure(server, seconds=arguments.seconds, deadline_s=30.0)
-    return {"queue_windows": queue.windows, "queue_s": queue.longest_s, **dataclasses.asdict(found)}
+    return {"queue_windows": queue.windows, "queue_s": _LONGEST_WAIT_S, **dataclasses.asdict(found)}
 
 
 def _on_paper(bench: _Bench) -> dict[str, Any]:
@@ -240,6 +261,7 @@ def _processor() -> str:
 
 _PARTS: dict[str, Callable[[_Bench], dict[str, Any]]] = {
     "engines": _engines,
+    "where": _where,
     "client": lambda bench: {"figures": client_cost.measure()},
     "neighbours": _neighbours,
     "demo_int8": _demo_int8,
@@ -247,6 +269,7 @@ _PARTS: dict[str, Callable[[_Bench], dict[str, Any]]] = {
     "served": _served,
     "peers": _peers,
     "overload": _overload,
+    "memory": _memory,
     "on_paper": _on_paper,
 }
 

@@ -48,6 +48,11 @@ FOUND = {
             "loads": [{"share": 0.7, "p50_s": 1.0, "p95_s": 2.0, "p99_s": 3.0, "queue_p99_s": 2.0}],
         }
     },
+    "where": {"fp32": {"matrix products": 30.0, "GELU": 10.0}, "int8": {"matrix products": 9.0, "quantising": 1.0}},
+    "memory": {
+        "idle_mb": {"1": 400.0}, "busy_mb": {"1": 812.0}, "overlong_mb": 1234.0, "overlong_s": 80.0,
+        "queue_windows": 64,
+    },
     "overload": {"flood_share": 0.95, "rejected": 70, "rejection_p95_s": 0.1, "neither": 0, "recovery_s": 3.0},
 }  # fmt: skip
 
@@ -81,6 +86,11 @@ def test_a_flood_that_nothing_was_turned_away_from_proves_nothing():
     assert "nan" not in render({"about": FOUND["about"], **found})
 
 
+def test_a_part_that_failed_is_named_on_the_page():
+    page = render({"about": FOUND["about"], "failed": {"peers": "OSError: no <port>"}})
+    assert "<strong>peers</strong> was not measured, because it failed: OSError: no &lt;port&gt;" in page
+
+
 @pytest.mark.parametrize(("measured", "reached"), [(0.89, False), (0.9, True), (1.2, True)])
 def test_a_verdict_turns_at_what_was_wanted(measured, reached):
     found = copy.deepcopy(FOUND)
@@ -98,6 +108,8 @@ def test_the_table_and_the_page_say_what_falls_short():
     assert sum(line.endswith("short") for line in lines) == 6
     page = render(FOUND)
     assert page.count("<strong>short</strong>") == 6
+    assert "<td>30.0 (75%)</td><td>9.0 (90%)</td>" in page
+    assert "<td>812</td>" in page
     assert "a &lt;CPU&gt;" in page
     assert "http" not in page.replace("http://www.w3.org", "")  # it asks nobody for anything
 

@@ -51,10 +51,14 @@ def best(measured: Measured) -> Setting:
 
 
 def queue_for(speeds: Sequence[Speed], contract: StressContract, longest_wait_s: float) -> Queue:
-    """As many windows as are scored in ``longest_wait_s``: who would wait longer is turned away at once."""
+    """As many windows as are scored in ``longest_wait_s``: who would wait longer is turned away at once.
+
+    Only on a machine that has become slower does anybody wait for twice as long, and is turned away then.
+    """
     lengths = [len(window) / contract.sample_rate_hz for window in mixed_windows(contract, 64)]
-    windows = math.ceil(_rate(speeds) * longest_wait_s / statistics.mean(lengths))
-    return Queue(max(windows, 8), longest_wait_s)
+    per_s = _rate(speeds) / statistics.mean(lengths)
+    windows = max(math.ceil(per_s * longest_wait_s), 8)
+    return Queue(windows, 2 * windows / per_s)
 
 
 def table(measured: Measured, chosen: Setting) -> list[str]:
