@@ -40,6 +40,7 @@ _SENTENCES = {
     "TSI": "The surface is slick",
     "WSI": "We'll stop in a couple of minutes",
 }
+_SEXES: dict[str, Sex] = {"Female": "female", "Male": "male"}
 _INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high", "X": "unspecified"}
 # The released 1040_ITH_SAD_X.wav has one X.
 _NAME = re.compile(r"(?P<actor>1\d{3})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<intensity>LO|MD|HI|X)X?\.wav")
@@ -92,4 +93,4 @@ def _sexes(demographics: Path) -> dict[str, Sex]:
         rows = list(csv.DictReader(file))
     if rows and not {"ActorID", "Sex"} <= set(rows[0]):
         raise CorpusError(f"{demographics}: has no columns ActorID and Sex. Get CREMA-D's own file, or remove it.")
-    return {row["ActorID"]: "female" if row["Sex"] == "Female" else "male" for row in rows}
+    return {row["ActorID"]: _SEXES[row["Sex"]] for row in rows if row["Sex"] in _SEXES}

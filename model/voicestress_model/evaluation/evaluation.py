@@ -189,9 +189,15 @@ def _comparisons(
     training = training_sample(corpus.split(TRAIN), seed=options.seed)
     with _bar("prosody baseline", len(training) + len(scores.utterances), options) as bar:
         found = [prosody_baseline(training, scores.utterances, contract.labels, seed=options.seed, on_read=bar.update)]
-    if not has_true_parameters(corpus.utterances):
-        return found, []
-    return [*found, ceiling(corpus.split(TRAIN), contract.labels, seed=options.seed)], [SYNTHETIC]
+    notes = []
+    if unread := len(training) - found[0].trained_on:
+        notes.append(
+            f"{unread} of the {len(training)} recordings for the regression on hand-made features can't be used."
+        )
+    if has_true_parameters(corpus.utterances):
+        found.append(ceiling(corpus.split(TRAIN), contract.labels, seed=options.seed))
+        notes.append(SYNTHETIC)
+    return found, notes
 
 
 def _tiers(

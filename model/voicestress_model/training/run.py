@@ -88,7 +88,7 @@ def train(
         told_weight=settings.auxiliary.weight,
         seed=settings.seed,
     )
-    with _board(settings.out / "tensorboard") if main else contextlib.nullcontext() as board:
+    with _board(settings.out / "tensorboard", kept.saved_step(folder)) if main else contextlib.nullcontext() as board:
         progress = learn(learner, clips, targets, tracks, settings, Surroundings(accelerator, folder, board, say, bar))
 
     best = progress.best
@@ -144,10 +144,11 @@ def _check_class_weights(corpus: Corpus, settings: TrainingSettings) -> None:
 
 
 @contextlib.contextmanager
-def _board(folder: Path) -> Iterator[SummaryWriter]:
+def _board(folder: Path, saved_step: int) -> Iterator[SummaryWriter]:
+    """What a run that was stopped drew after ``saved_step`` is drawn again, and counts no more."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # TensorBoard's own, of no concern to who trains
-        board = SummaryWriter(str(folder))
+        board = SummaryWriter(str(folder), purge_step=saved_step + 1)
     try:
         yield board
     finally:

@@ -141,6 +141,7 @@ def test_crema_d_is_recognised_and_mapped(crema_d):
 def test_crema_d_takes_the_actors_sex_from_its_demographics(crema_d):
     (crema_d / "VideoDemographics.csv").write_text(
         "ActorID,Age,Sex,Race,Ethnicity\n1001,51,Male,Caucasian,Not Hispanic\n1002,21,Female,Caucasian,Not Hispanic\n"
+        "1040,30,,Caucasian,Not Hispanic\n"
     )
     sexes = {u.speaker: u.sex for u in read_corpus(crema_d).utterances}
     assert sexes == {"actor_1001": "male", "actor_1002": "female", "actor_1040": None}

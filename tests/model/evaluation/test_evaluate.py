@@ -240,7 +240,7 @@ def test_a_corpus_without_splits_is_one_tier(checkpoint_folder, rows, tmp_path):
 
 @pytest.fixture
 def with_bad_recordings(rows, tmp_path):
-    """The corpus with one recording that is no sound, one that is silent and one that is too short."""
+    """The corpus with a recording that is no sound, one that is silent, one too short, and one of "train" lost."""
     import numpy as np
     import soundfile
 
@@ -249,6 +249,8 @@ def with_bad_recordings(rows, tmp_path):
     soundfile.write(tmp_path / "short.wav", np.ones(800) / 2, 16_000)
     sick = next(row for row in rows if row["split"] == "dev")
     bad = [{**sick, "path": tmp_path / name} for name in ("bad.wav", "silent.wav", "short.wav")]
+    (tmp_path / "lost.wav").write_text("no sound either")
+    bad.append({**rows[0], "path": tmp_path / "lost.wav"})
     return write_manifest(tmp_path / "bad.csv", [*rows, *bad])
 
 
@@ -264,7 +266,9 @@ def test_recordings_that_can_not_be_used_are_listed_and_too_many_fail(
     figures = json.loads((tmp_path / "report.json").read_text())
     assert (figures["rejected"]["count"], figures["rejected"]["share"]) == (3, 0.2)
     assert figures["tiers"][0]["utterances"] == 12
-    assert "silent.wav: is silent" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "silent.wav: is silent" in page
+    assert "1 of the 73 recordings for the regression on hand-made features can" in page
 
 
 def refused(expected, match, *argv, out):

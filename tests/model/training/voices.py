@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 import yaml
+from voicestress_model.training import TrainingSettings, train
 
 RATE_HZ = 16_000
 PITCH_HZ = {"neutral": 120.0, "sad": 90.0, "anxious": 190.0}
@@ -100,3 +101,8 @@ def _merged(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         joined = isinstance(value, dict) and name in merged and "kind" not in value
         merged[name] = _merged(merged[name], value) if joined else value
     return merged
+
+
+def run(manifest, out, **changes):
+    """Train on ``manifest`` into ``out`` with the small settings; the run's record."""
+    return train(TrainingSettings.model_validate(settings_of(manifest, out, **changes)))
