@@ -108,6 +108,7 @@ def test_the_table_and_the_page_say_what_falls_short():
     assert sum(line.endswith("short") for line in lines) == 6
     page = render(FOUND)
     assert page.count("<strong>short</strong>") == 6
+    assert page.count("<small>decoding it is most of that</small>") == 1  # a reason stands where something is short
     assert "<td>30.0 (75%)</td><td>9.0 (90%)</td>" in page
     assert "<td>812</td>" in page
     assert "a &lt;CPU&gt;" in page

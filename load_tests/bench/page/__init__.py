@@ -48,7 +48,8 @@ def _judged(found: Found) -> str:
     rows = []
     for verdict in verdicts(found):
         wanted = f"{'at most ' if verdict.at_most else ''}{verdict.wanted:g} {verdict.unit}"
-        reached = "reached" if verdict.reached else "<strong>short</strong>"
+        known = f"<br><small>{escape(verdict.known)}</small>" if verdict.known else ""
+        reached = "reached" if verdict.reached else f"<strong>short</strong>{known}"
         rows.append([escape(verdict.what), wanted, f"<strong>{shown(verdict.measured)}</strong>", reached])
     return "<h2>In short</h2>" + table(["What", "Wanted", "Measured", ""], rows)
 

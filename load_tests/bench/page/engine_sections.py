@@ -28,7 +28,7 @@ def engines(found: Found) -> str:
         axes.axvline(ceiling, color=INK, linestyle=":", label="fp32 products alone, at this machine's peak")
         axes.invert_yaxis()
         axes.set_xlabel("audio-seconds a second")
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper right")
 
     return (
         "<h2>Engines</h2><p>Windows of 1 to 8 s in the order they arrive, each engine at its best batch size, all in "
