@@ -22,7 +22,7 @@ help:
 	@echo 'make bench       measure every figure the README quotes'
 	@echo 'make demo-model  synthesise its corpus, train, export and evaluate the demo model (an hour and a quarter)'
 	@echo 'make export-demo export the demo model again, for all that model_repository serves (a minute)'
-	@echo 'make demo-chance the same on shuffled labels, which must end at guessing (a quarter of an hour)'
+	@echo 'make demo-chance the same on shuffled labels, which must end at guessing (an hour)'
 	@echo 'make format      format the code and mend what ruff can'
 	@echo 'make clean       remove the environments'
 
@@ -54,15 +54,18 @@ export-demo: $(DEV)/.ready
 		--out model_repository/stress
 	$(DEV)/bin/voicestress export $(DEMO_MODEL) --format torchscript --out model_repository/stress_torchscript
 
-# The same on shuffled labels: a model that still beat guessing would have found what gives them away.
-demo-chance: $(DEV)/.ready build/corpus/demo/manifest.csv
-	test ! -f build/demo-chance/training.json || rm -r build/demo-chance
-	$(TRAIN) demo --set corpus.shuffle_labels=true --set out=build/demo-chance --set epochs=3
-	$(DEV)/bin/voicestress evaluate build/demo-chance build/corpus/demo/manifest.csv --robustness-utterances 0 \
-		--out build/demo-chance/evaluation
-	cp build/demo-chance/evaluation/report.json $(DEMO_MODEL)/evaluation/chance.json
-	$(DEV)/bin/python -m voicestress_model.evaluation.card MODEL_CARD.md $(DEMO_MODEL)/evaluation/report.json \
-		--chance $(DEMO_MODEL)/evaluation/chance.json
+# The same on shuffled labels: a model that still beat guessing would have found what gives them away. Five shuffles,
+# for one may be lucky; without the frames' tracks, which know no label and take minutes to measure.
+SHUFFLES := $(addprefix build/demo-chance/,1 2 3 4 5)
+demo-chance: $(SHUFFLES:=/evaluation/report.json)
+	for run in $(SHUFFLES); do cp $$run/evaluation/report.json $(DEMO_MODEL)/evaluation/chance-$${run##*/}.json; done
+	$(DEV)/bin/python -m voicestress_model.evaluation.card MODEL_CARD.md $(DEMO_MODEL)/evaluation/report.json --chance $^
+
+build/demo-chance/%/evaluation/report.json: build/corpus/demo/manifest.csv | $(DEV)/.ready
+	rm -rf build/demo-chance/$*
+	$(TRAIN) demo --set corpus.shuffle_labels=true --set seed=$* --set epochs=2 --set auxiliary.tracks=false \
+		--set out=build/demo-chance/$*
+	$(DEV)/bin/voicestress evaluate build/demo-chance/$* $< --robustness-utterances 0 --out $(@D)
 
 build/corpus/demo/manifest.csv: $(wildcard model/voicestress_model/corpora/synthetic/*.py) | $(DEV)/.ready
 	rm -rf build/corpus/demo

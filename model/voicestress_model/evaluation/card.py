@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 Report = Mapping[str, Any]
@@ -79,13 +80,13 @@ def noise_table(report: Report) -> str:
     return "\n".join(lines)
 
 
-def chance_table(report: Report) -> str:
-    """Recall of the model that was trained on shuffled labels."""
-    lines = ["| tier | UAR, trained on shuffled labels |", "| --- | --- |"]
-    for tier in report["tiers"]:
-        uar = tier["uar"]
-        name = tier["name"].replace("_", " ")
-        lines.append(f"| {name} | {uar['value']:.3f} [{uar['low']:.2f}, {uar['high']:.2f}] |")
+def chance_table(reports: Sequence[Report]) -> str:
+    """Recall of models that were trained on shuffled labels, one a shuffle."""
+    lines = ["| tier | UAR, mean of the shuffles | each |", "| --- | --- | --- |"]
+    for tiers in zip(*(report["tiers"] for report in reports), strict=True):
+        recalls = [tier["uar"]["value"] for tier in tiers]
+        each = ", ".join(f"{recall:.3f}" for recall in recalls)
+        lines.append(f"| {tiers[0]['name'].replace('_', ' ')} | {fmean(recalls):.3f} | {each} |")
     return "\n".join(lines)
 
 
@@ -95,14 +96,14 @@ def main() -> None:
     parser.add_argument("card", type=Path)
     parser.add_argument("report", type=Path, help="report.json of the model")
     parser.add_argument("--training", type=Path, help="training.json of the model")
-    parser.add_argument("--chance", type=Path, help="report.json of the same trained on shuffled labels")
+    parser.add_argument("--chance", type=Path, nargs="+", help="report.json of each trained on shuffled labels")
     arguments = parser.parse_args()
     report = json.loads(arguments.report.read_text(encoding="utf-8"))
     tables = {"tiers": tiers_table(report), "noise": noise_table(report)}
     if arguments.training is not None:
         tables["run"] = run_table(json.loads(arguments.training.read_text(encoding="utf-8")))
     if arguments.chance is not None:
-        tables["chance"] = chance_table(json.loads(arguments.chance.read_text(encoding="utf-8")))
+        tables["chance"] = chance_table([json.loads(path.read_text(encoding="utf-8")) for path in arguments.chance])
     card = arguments.card.read_text(encoding="utf-8")
     arguments.card.write_text(filled(card, tables), encoding="utf-8")
 
