@@ -11,8 +11,7 @@ from pathlib import Path
 import onnxruntime
 from voicestress_model.agreement import Pcm, onnx_logits
 
-# Their time is that of the operators in them.
-_CONTAINERS = {"If", "Loop", "Scan"}
+# Not If, Loop and Scan, whose time is that of the operators in them.
 _KINDS = {
     "matrix products": {"MatMul", "Gemm", "FusedMatMul", "FusedGemm", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"},
     "convolution of the position embedding": {"Conv", "FusedConv"},
@@ -28,7 +27,9 @@ OTHERS = "everything else"
 
 
 def time_by_kind(graph: Path, batches: Sequence[Sequence[Pcm]], *, threads: int) -> dict[str, float]:
-    """Milliseconds a second of audio that ``graph`` spends on each kind of operator, most first."""
+    """Milliseconds a second of audio that ``graph`` spends on each kind of operator, most first; ``OTHERS`` is what is
+    left of the time that its runs take.
+    """
     with tempfile.TemporaryDirectory(prefix="voicestress-profile-") as folder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -41,13 +42,16 @@ def time_by_kind(graph: Path, batches: Sequence[Sequence[Pcm]], *, threads: int)
     warm_us = sorted(event["ts"] for event in events if event["name"] == "model_run")[1]
     spent_us: Counter[str] = Counter()
     for event in events:
-        if event["name"].endswith("_kernel_time") and event["ts"] >= warm_us:
-            operator = event["args"]["op_name"]
-            if operator not in _CONTAINERS:
-                spent_us[_kind_of(operator)] += event["dur"]
+        if event["ts"] < warm_us:
+            continue
+        if event["name"] == "model_run":
+            spent_us[OTHERS] += event["dur"]
+        elif event["name"].endswith("_kernel_time") and (kind := _kind_of(event["args"]["op_name"])) is not None:
+            spent_us[kind] += event["dur"]
+            spent_us[OTHERS] -= event["dur"]
     audio_s = sum(len(window) for batch in batches for window in batch) / 16_000
     return {kind: us / 1000 / audio_s for kind, us in spent_us.most_common()}
 
 
-def _kind_of(operator: str) -> str:
-    return next((kind for kind, operators in _KINDS.items() if operator in operators), OTHERS)
+def _kind_of(operator: str) -> str | None:
+    return next((kind for kind, operators in _KINDS.items() if operator in operators), None)
