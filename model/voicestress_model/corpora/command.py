@@ -78,15 +78,18 @@ def _check(arguments: argparse.Namespace) -> int:
     corpus = read_corpus(arguments.corpus, kind=arguments.kind)
     total = len(corpus.utterances)
     with tqdm(total=total, unit=" recordings", disable=None) as bar:
-        corpus, rejected = check_recordings(corpus, shortest_s=arguments.shortest_s, progress=bar.update)
-    for rejection in rejected:
-        print(f"voicestress: {rejection.reason}", file=sys.stderr)  # noqa: T201 - the command's answer
+        corpus, rejected = check_recordings(
+            corpus,
+            shortest_s=arguments.shortest_s,
+            progress=bar.update,
+            on_rejected=lambda found: tqdm.write(f"voicestress: {found.reason}", file=sys.stderr),
+        )
     counts = Counter(utterance.label for utterance in corpus.utterances)
     labels = ", ".join(f"{counts[label]} {label}" for label in corpus.labels)
     print(f"{corpus.name}: {len(corpus.utterances)} recordings of {len(corpus.speakers)} speakers: {labels}")  # noqa: T201
     if corpus.dropped:
         dropped = ", ".join(f"{count} {label}" for label, count in corpus.dropped.items())
-        print(f"  left out, no label fits: {dropped}")  # noqa: T201
+        print(f"  left out by the reader (no label fits, or a copy): {dropped}")  # noqa: T201
     if rejected:
         print(f"  left out, unusable: {len(rejected)} of {total}")  # noqa: T201
     return _EXIT_REJECTED if len(rejected) > arguments.max_rejected_share * total else 0

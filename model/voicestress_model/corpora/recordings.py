@@ -27,12 +27,16 @@ class Rejected:
 
 
 def check_recordings(
-    corpus: Corpus, *, shortest_s: float = SHORTEST_WINDOW_S, progress: Callable[[int], None] | None = None
+    corpus: Corpus,
+    *,
+    shortest_s: float = SHORTEST_WINDOW_S,
+    progress: Callable[[int], None] | None = None,
+    on_rejected: Callable[[Rejected], None] = lambda _: None,
 ) -> tuple[Corpus, list[Rejected]]:
     """Decode every recording, and return the corpus of those that can be used and the list of those that can't.
 
-    Rejected are recordings that can't be decoded, are shorter than ``shortest_s`` or silent throughout. ``progress`` is
-    called with 1 after each.
+    Rejected are recordings that can't be decoded, are shorter than ``shortest_s`` or silent throughout; ``on_rejected``
+    is told of each as it is found. ``progress`` is called with 1 after each recording.
 
     Raises:
         CorpusError: without the rejected ones the corpus is empty, or breaks another promise of ``Corpus``.
@@ -45,6 +49,7 @@ def check_recordings(
             usable.append(utterance)
         else:
             rejected.append(Rejected(utterance, reason))
+            on_rejected(rejected[-1])
         if progress is not None:
             progress(1)
     if not usable:

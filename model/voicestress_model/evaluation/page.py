@@ -166,7 +166,7 @@ def _left_out(evaluation: Evaluation) -> str:
     text = "<h2>What was left out</h2>"
     if evaluation.dropped:
         counts = ", ".join(f"{label} ({count})" for label, count in evaluation.dropped.items())
-        text += f"<p>By the corpus reader, because no label of the model fits: {escape(counts)}.</p>"
+        text += f"<p>By the corpus reader, because no label fits or it is a copy: {escape(counts)}.</p>"
     if not rejected:
         return text + f"<p>None of the {evaluation.asked} recordings of the tiers above was refused.</p>"
     text += f"<p>{len(rejected)} of {evaluation.asked} recordings ({evaluation.rejected_share:.1%}) were refused"

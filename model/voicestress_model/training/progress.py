@@ -82,8 +82,11 @@ class Progress:
         )
 
     def is_patience_over(self, patience: int | None) -> bool:
-        """Whether the last ``patience`` epochs brought nothing better."""
-        return patience is not None and self.best is not None and self.history[-1].epoch - self.best.epoch >= patience
+        """Whether the last ``patience`` epochs brought neither a higher UAR nor a better one to keep."""
+        if patience is None or self.best is None:
+            return False
+        highest = max(self.history, key=lambda epoch: epoch.dev_uar)  # the first of equals
+        return self.history[-1].epoch - max(self.best.epoch, highest.epoch) >= patience
 
 
 def save_best(folder: Path, epoch: int, weights: dict[str, torch.Tensor]) -> None:

@@ -51,6 +51,8 @@ def train(
     """
     if (settings.out / RECORD_NAME).exists():
         raise TrainingError(f"{settings.out}: holds a finished run. Train into another folder, or delete it.")
+    if settings.out.exists() and not settings.out.is_dir():
+        raise TrainingError(f"{settings.out}: is a file; `out` names a folder.")
     accelerator = accelerator_for(settings.precision)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)

@@ -29,6 +29,17 @@ def test_check_fails_when_more_is_unusable_than_the_user_allows(make_manifest, t
     assert "left out, unusable: 1 of 4" in captured.out
 
 
+def test_check_lists_every_unusable_recording_though_a_class_is_emptied(make_manifest, tmp_path, capsys):
+    rows = [*ROWS, *(f"lost{number}.wav,sad,bob" for number in range(8))]
+    manifest = make_manifest(rows)
+    for row in rows:
+        if ",sad," in row:
+            (tmp_path / row.split(",")[0]).write_bytes(b"")
+    with pytest.raises(CorpusError, match="no utterance is labelled 'sad'"):
+        run_corpus("check", manifest)
+    assert capsys.readouterr().err.count(": is empty") == 10
+
+
 def test_check_takes_the_shortest_that_the_user_will_serve(make_manifest):
     manifest = make_manifest(ROWS)
     assert run_corpus("check", manifest, "--shortest-s", "0.6") == 0

@@ -32,6 +32,21 @@ def test_of_epochs_within_a_standard_error_of_the_highest_recall_the_surest_is_k
     assert best_of(*epochs) == kept
 
 
+@pytest.mark.parametrize(
+    ("recalls", "over"),
+    [
+        ([(0.80, 0.4), (0.79, 0.5), (0.79, 0.5)], True),
+        ([(0.80, 0.4), (0.79, 0.5)], False),
+        ([(0.80, 0.4), (0.81, 0.5), (0.79, 0.5)], False),  # the first is kept, but recall still rose
+        ([(0.80, 0.4), (0.81, 0.5), (0.79, 0.5), (0.79, 0.5)], True),
+    ],
+)
+def test_patience_counts_from_the_last_rise_of_recall(recalls, over):
+    history = tuple(Epoch(number, number, 1e-3, 0.5, *pair, 0.0, 0.02) for number, pair in enumerate(recalls, start=1))
+    assert Progress(history=history).is_patience_over(2) is over
+    assert not Progress(history=history).is_patience_over(None)
+
+
 def test_without_an_error_the_highest_recall_is_kept():
     assert best_of((0.85, 0.4), (0.849, 0.3), error=0.0) == 1
 

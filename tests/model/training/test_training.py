@@ -157,6 +157,12 @@ def test_a_run_that_is_going_on_refuses_other_settings(corpus, tmp_path):
         run(corpus, tmp_path, epochs=5, optimiser={"peak_lr": 1e-3})
 
 
+def test_a_file_is_no_folder_to_train_into(corpus, tmp_path):
+    (tmp_path / "out").write_text("notes")
+    with pytest.raises(TrainingError, match="out: is a file"):
+        run(corpus, tmp_path / "out")
+
+
 def test_a_finished_run_is_not_trained_over(corpus, finished):
     with pytest.raises(TrainingError, match="holds a finished run"):
         run(corpus, finished)
