@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,20 +44,27 @@ def measure(model: Path, *, threads: int, seconds: float, batch_sizes: Sequence[
     """Serve ``model`` with one instance and batches of up to each of ``batch_sizes``, each time for ``seconds``."""
     generator = np.random.default_rng(8)
     longest = [speech(LONGEST_S, generator) for _ in range(8)]
-    config = (model / "config.pbtxt").read_text(encoding="utf-8")
-    variant = model / "configs" / f"{_VARIANT}.pbtxt"
-    variant.parent.mkdir(exist_ok=True)
-    idle, busy, overlong_mb = {}, {}, math.nan
+    idle, busy = {}, {}
     for size in batch_sizes:
-        setting = Setting(instances=1, threads=threads, max_batch_size=size)
-        variant.write_text(config_with(config, setting, queue=_QUEUE), encoding="utf-8")
-        with TritonServer(model.parent, model_config_name=_VARIANT) as server:
+        with _serving(model, Setting(instances=1, threads=threads, max_batch_size=size)) as server:
             idle[size] = memory_mb(server.pid)
             busy[size] = _while_busy(server, longest, seconds)
-            if size == batch_sizes[0]:
-                overlong_mb = _while_flooded(server, np.tile(longest[0], round(OVERLONG_S / LONGEST_S)))
-    variant.unlink()
+    with _serving(model, Setting(instances=1, threads=threads, max_batch_size=batch_sizes[0])) as server:
+        overlong_mb = _while_flooded(server, np.tile(longest[0], round(OVERLONG_S / LONGEST_S)))
     return Memory(idle, busy, overlong_mb, OVERLONG_S, _QUEUE.windows)
+
+
+@contextlib.contextmanager
+def _serving(model: Path, setting: Setting) -> Iterator[TritonServer]:
+    variant = model / "configs" / f"{_VARIANT}.pbtxt"
+    variant.parent.mkdir(exist_ok=True)
+    config = (model / "config.pbtxt").read_text(encoding="utf-8")
+    variant.write_text(config_with(config, setting, queue=_QUEUE), encoding="utf-8")
+    try:
+        with TritonServer(model.parent, model_config_name=_VARIANT) as server:
+            yield server
+    finally:
+        variant.unlink()
 
 
 def _while_busy(server: TritonServer, windows: Sequence[Pcm], seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from matplotlib.axes import Axes
@@ -86,22 +87,12 @@ def growth(found: Found) -> str:
         axes.plot(sizes, list(found["mixed"].values()), "o-", color=SERIES[0], label="mixed lengths, 1 to 8 s")
         axes.plot(sizes, list(found["equal"].values()), "s--", color=MUTED, label="equal lengths, as much audio")
         axes.plot(sizes, list(found["padded"].values()), "^:", color=SERIES[1], label=f"mixed, {found['padded_with']}")
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(sizes, [str(size) for size in sizes])
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("windows in a batch")
-        axes.set_ylabel("audio-seconds a second")
-        axes.grid(visible=True, axis="y")
+        _name_axes(axes, sizes, "windows in a batch", "audio-seconds a second")
         axes.legend()
 
     def draw_memory(axes: Axes) -> None:
         axes.plot(sizes, list(found["memory_mb"].values()), "o-", color=SERIES[0])
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(sizes, [str(size) for size in sizes])
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("windows of 8 s in a batch")
-        axes.set_ylabel("MB")
-        axes.grid(visible=True, axis="y")
+        _name_axes(axes, sizes, "windows of 8 s in a batch", "MB")
 
     rows = [
         [str(size), f"{found['mixed'][key]:.1f}", f"{found['equal'][key]:.1f}", f"{found['padded'][key]:.1f}",
@@ -126,6 +117,15 @@ def growth(found: Found) -> str:
         + table(header, rows)
         + picture(draw_memory, "memory", "Memory by batch size", 8, 2.6)
     )
+
+
+def _name_axes(axes: Axes, sizes: Sequence[int], along: str, up: str) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(along)
+    axes.set_ylabel(up)
+    axes.grid(visible=True, axis="y")
 
 
 def client(found: Found) -> str:

@@ -41,18 +41,15 @@ def check_recordings(
     Raises:
         CorpusError: without the rejected ones the corpus is empty, or breaks another promise of ``Corpus``.
     """
-    usable: list[Utterance] = []
     rejected: list[Rejected] = []
     for utterance in corpus.utterances:
         reason = _why_not(utterance, shortest_s)
-        if reason is None:
-            usable.append(utterance)
-        else:
+        if reason is not None:
             rejected.append(Rejected(utterance, reason))
             on_rejected(rejected[-1])
         if progress is not None:
             progress(1)
-    if not usable:
+    if len(rejected) == len(corpus.utterances):
         raise CorpusError(
             f"{corpus.name}: none of its {len(rejected)} recordings can be used. The first: {rejected[0].reason}"
         )
