@@ -53,24 +53,21 @@ def learn(
     tracks: Tracks | None,
     settings: TrainingSettings,
     around: Surroundings,
+    progress: Progress,
 ) -> Progress:
-    """Train ``learner`` to the end, going on from what is kept in ``around.folder``.
+    """Train ``learner`` from ``progress`` to the end, and keep it in ``around.folder`` on the way.
 
     ``targets [recordings, targets]`` are what there is to tell beside the labels, ``tracks`` what of each frame.
-    The end is the last epoch, or ``settings.patience`` epochs after the best. The best epoch's weights are kept in the
+    The end is the last epoch, or when patience is over. The best epoch's weights are kept in the
     folder, ``learner`` has the last one's.
 
     Raises:
-        TrainingError: the folder is of a run with other settings, or the loss is not a number.
+        TrainingError: the loss is not a number.
     """
     lengths = [clip.samples for clip in clips.train.clips]
     schedule = Schedule(lengths, settings.batches, seed=settings.seed, epochs=settings.epochs)
     processes = around.accelerator.num_processes
-    found = kept.load(around.folder, settings, processes=processes)
-    progress = Progress()
-    if found is not None:
-        progress, tensors = found
-        learner.restore(tensors)
+    if progress.step:
         around.report(f"going on from step {progress.step} of {schedule.steps}")
     if progress.step == schedule.steps or progress.is_patience_over(settings.patience):
         return progress

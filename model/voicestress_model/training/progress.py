@@ -132,14 +132,6 @@ def load(folder: Path, settings: TrainingSettings, *, processes: int) -> tuple[P
     return Progress(**kept, history=history), state["tensors"]
 
 
-def saved_step(folder: Path) -> int:
-    """The step that ``load`` would go on from; 0 where there is nothing."""
-    if not (folder / _STATE).exists():
-        return 0
-    step: int = torch.load(folder / _STATE, map_location="cpu", weights_only=True)["progress"]["step"]
-    return step
-
-
 def _best_path(folder: Path, epoch: int) -> Path:
     return folder / f"best-{epoch}.pt"
 

@@ -26,6 +26,7 @@ from voicestress_model.training.errors import TrainingError
 from voicestress_model.training.learner import Learner, accelerator_for
 from voicestress_model.training.loop import Surroundings, dev_logits, learn
 from voicestress_model.training.optimiser import class_weights
+from voicestress_model.training.progress import Progress
 from voicestress_model.training.record import RECORD_NAME, run_record
 from voicestress_model.training.settings import TrainingSettings
 from voicestress_model.training.targets import detail_targets, prosody_targets
@@ -90,8 +91,13 @@ def train(
         told_weight=settings.auxiliary.weight,
         seed=settings.seed,
     )
-    with _board(settings.out / "tensorboard", kept.saved_step(folder)) if main else contextlib.nullcontext() as board:
-        progress = learn(learner, clips, targets, tracks, settings, Surroundings(accelerator, folder, board, say, bar))
+    progress = Progress()
+    if (begun := kept.load(folder, settings, processes=accelerator.num_processes)) is not None:
+        progress, tensors = begun
+        learner.restore(tensors)
+    with _board(settings.out / "tensorboard", progress.step) if main else contextlib.nullcontext() as board:
+        around = Surroundings(accelerator, folder, board, say, bar)
+        progress = learn(learner, clips, targets, tracks, settings, around, progress)
 
     best = progress.best
     assert best is not None  # there is at least one epoch
