@@ -4,8 +4,9 @@ capacity   callers that wait for their answers keep it busy
 calm       Poisson arrivals at a third of that
 flood      Poisson arrivals at three times that
 after      Poisson arrivals at a third again, from the moment the flood ends
+capacity   once more: the machine that the flood met is the one between the two
 
-The last three are one stream: what the flood leaves in the queue is there when it ends.
+Those of Poisson arrivals are one stream: what the flood leaves in the queue is there when it ends.
 """
 
 # ruff: noqa: T201
@@ -28,11 +29,12 @@ from load_tests.bench.workload import mixed_speech
 
 # Enough to keep a batch at work, one ready and one waiting; more would only be turned away by a short queue.
 _CALLERS = 12
+_IN_A_ROW = 5
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What came of it; memory is the largest of all the server's processes together."""
+    """What came of it; capacity is the mean of before and after, memory the largest of all the server's processes."""
 
     capacity_audio_s_per_s: float
     flood_audio_s_per_s: float
@@ -74,15 +76,21 @@ def measure(server: TritonServer, *, seconds: float, deadline_s: float) -> Figur
     """All parts against a running server, each for ``seconds``."""
     windows = mixed_speech(200, seed=1)
     mean_s = float(np.mean([len(window) for window in windows])) / 16_000
-    busy = closed_loop(server.url, windows, callers=_CALLERS, seconds=seconds, deadline_s=deadline_s)
-    capacity = busy_per_s(asyncio.run(busy), from_s=seconds / 4, until_s=seconds)
+
+    def measured_capacity() -> float:
+        with MemoryWatch(server.pid):  # it costs the server time in the other parts too
+            busy = closed_loop(server.url, windows, callers=_CALLERS, seconds=seconds, deadline_s=deadline_s)
+            return busy_per_s(asyncio.run(busy), from_s=seconds / 4, until_s=seconds)
+
+    before = measured_capacity()
     times = [
         part * seconds + at_s
         for part, share in enumerate((1 / 3, 3, 1 / 3))
-        for at_s in poisson_times(share * capacity / mean_s, seconds, seed=2 + part)
+        for at_s in poisson_times(share * before / mean_s, seconds, seed=2 + part)
     ]
     with MemoryWatch(server.pid) as memory:
         answers = asyncio.run(open_loop(server.url, windows, times, deadline_s=deadline_s))
+    capacity = (before + measured_capacity()) / 2
     calm, flood, after = (
         [answer for answer in answers if part * seconds <= answer.meant_s < (part + 1) * seconds] for part in range(3)
     )
@@ -111,10 +119,15 @@ def measure(server: TritonServer, *, seconds: float, deadline_s: float) -> Figur
 
 
 def recovery_s(calm: Sequence[Answer], after: Sequence[Answer], *, since_s: float) -> float:
-    """Seconds from ``since_s``, when the load fell, to the last request rejected or slower than any in calm."""
+    """Seconds from ``since_s``, when the load fell, until most requests are as fast as in calm.
+
+    The last of ``_IN_A_ROW`` requests of which most were rejected, or slower than any in calm: a single slow one comes
+    by chance at any time, as it would have in calm had that lasted longer.
+    """
     slowest_s = max(answer.latency_s for answer in calm)
-    late = [a.meant_s - since_s for a in after if a.outcome != "scored" or a.latency_s > slowest_s]
-    return max(late, default=0.0)
+    late = [answer.outcome != "scored" or answer.latency_s > slowest_s for answer in after]
+    ends = [last for last in range(len(after)) if sum(late[max(0, last + 1 - _IN_A_ROW) : last + 1]) > _IN_A_ROW // 2]
+    return max((after[last].meant_s - since_s for last in ends), default=0.0)
 
 
 def _percentile(values: Sequence[float], share: float) -> float | None:

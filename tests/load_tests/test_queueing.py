@@ -33,11 +33,20 @@ def answer(meant_s, latency_s, outcome="scored"):
     return Answer(meant_s, meant_s + latency_s, 4.0, outcome)
 
 
-def test_recovery_counts_from_when_the_load_fell():
+def test_recovery_counts_from_when_the_load_fell_to_when_most_are_fast_again():
     calm = [answer(1.0, 0.2), answer(2.0, 0.4)]
-    assert recovery_s(calm, [answer(60.5, 0.3)], since_s=60.0) == 0.0
-    assert recovery_s(calm, [answer(60.5, 2.0), answer(63.0, 0.1)], since_s=60.0) == 0.5
-    assert recovery_s(calm, [answer(61.5, 0.0, "rejected")], since_s=60.0) == 1.5
+    fast = [answer(70.0 + at, 0.3) for at in range(9)]
+    slow = [answer(60.0 + at, 2.0) for at in range(4)]
+    assert recovery_s(calm, fast, since_s=60.0) == 0.0
+    assert recovery_s(calm, [*slow, *fast], since_s=60.0) == 11.0, "of five in a row, three are slow until the 2nd fast"
+    rejected = [answer(60.0 + at, 0.0, "rejected") for at in range(4)]
+    assert recovery_s(calm, [*rejected, *fast], since_s=60.0) == 11.0
+
+
+def test_a_slow_request_by_chance_is_no_overload():
+    calm = [answer(1.0, 0.2), answer(2.0, 0.4)]
+    after = [answer(60.0 + at, 2.0 if at in (7, 20) else 0.3) for at in range(30)]
+    assert recovery_s(calm, after, since_s=60.0) == 0.0
 
 
 def test_what_is_scored_a_second_is_counted_from_answer_to_answer():
