@@ -2,6 +2,8 @@
 
 from voicestress_audio.decode import DecodedAudio, Source, open_audio
 from voicestress_audio.errors import InvalidAudio, NoSpeech, StressError
+from voicestress_audio.limits import AudioLimits
+from voicestress_audio.live import LiveRecording
 from voicestress_audio.recording import Recording, read_recording
 from voicestress_audio.resample import SAMPLE_RATE_HZ, PcmResampler
 from voicestress_audio.speech import Segment, SpeechStream, find_speech
@@ -9,8 +11,10 @@ from voicestress_audio.windows import Window, cut_windows
 
 __all__ = [
     "SAMPLE_RATE_HZ",
+    "AudioLimits",
     "DecodedAudio",
     "InvalidAudio",
+    "LiveRecording",
     "NoSpeech",
     "PcmResampler",
     "Recording",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from voicestress_audio.errors import InvalidAudio
+from voicestress_audio.limits import AudioLimits
 
 # A source that can't seek is held in memory whole: 1 GiB is more than an hour and a half of 16-bit stereo at 48 kHz.
 MOST_STREAM_BYTES = 2**30
@@ -20,11 +21,13 @@ class ByteSource:
     A callback can't raise: Python would print the error and libsndfile would see the end of the file. So an error is
     kept, the read counts as empty, and whoever made the C call asks ``raise_pending`` afterwards.
 
-    A file that can't seek is read to memory, up to ``MOST_STREAM_BYTES``; a longer one is ``InvalidAudio``.
+    A file that can't seek is read to memory, up to ``MOST_STREAM_BYTES``; a longer one is ``InvalidAudio``, and so is
+    one beyond ``limits``.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, limits: AudioLimits) -> None:
         self._name = name
+        self._limits = limits
         self._error: BaseException | None = None
         self._overlay: tuple[int, bytes] | None = None
         self._end: int | None = None
@@ -100,6 +103,7 @@ class ByteSource:
     def _in_memory(self) -> io.BytesIO:
         memory, piece = io.BytesIO(), memoryview(bytearray(_PIECE_BYTES))
         while count := self._read_some(piece):
+            self._limits.check_bytes(memory.tell() + count, self._name)
             if memory.tell() + count > MOST_STREAM_BYTES:
                 raise InvalidAudio(
                     f"{self._name}: goes on after {MOST_STREAM_BYTES} bytes, the most that is read from a pipe or "

@@ -16,10 +16,14 @@ import numpy.typing as npt
 import soundfile
 
 from voicestress_audio import containers
+from voicestress_audio.boxes import BoxEnd, matroska_end, mp4_end
 from voicestress_audio.byte_source import ByteSource
 from voicestress_audio.errors import InvalidAudio
+from voicestress_audio.limits import DEFAULT_LIMITS, AudioLimits
 from voicestress_audio.mp3 import mp3_counts_its_frames, mp3_ends_inside_a_frame, mp3_is_joined
 from voicestress_audio.ogg import OggEnd, ogg_end
+from voicestress_audio.pyav import DEMUXERS, decode_with_pyav
+from voicestress_audio.refusals import CONVERT, cut_off, several
 from voicestress_audio.samples import READABLE_RATES, check_array, check_channels, check_rate, mono_blocks
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | tuple[npt.NDArray[Any], int]"
@@ -32,8 +36,10 @@ _MP3_MISSING_SAMPLES = 3 * 1152
 _UNKNOWN_FRAMES = 2**62
 # libsndfile reads others, some of them without a way to tell that their end is missing.
 _FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3"})
-_READABLE = "WAV, RF64, W64, AIFF, AU, CAF, FLAC, Ogg (Vorbis or Opus) and MP3 can be read"
-_CONVERT = "Convert it to WAV or FLAC, e.g. `ffmpeg -i INPUT -ar 16000 OUTPUT.wav`"
+_READABLE = (
+    "WAV, RF64, W64, AIFF, AU, CAF, FLAC, Ogg (Vorbis or Opus) and MP3 can be read, "
+    "with voicestress[codecs] also M4A, MP4, 3GP, AAC, AMR, WebM and Matroska"
+)
 # libsndfile's error numbers for headers it understands and refuses.
 _HEADER_ERRORS = {
     24: "its header is incomplete or contradicts itself: it gives no sample rate, one beyond 2147483647 Hz, or more "
@@ -57,16 +63,19 @@ class DecodedAudio:
 
 
 @contextmanager
-def open_audio(source: Source) -> Iterator[DecodedAudio]:
+def open_audio(source: Source, limits: AudioLimits = DEFAULT_LIMITS) -> Iterator[DecodedAudio]:
     """Open a recording: a path, encoded bytes, a binary file object or ``(samples, rate_hz)``.
 
     ``samples`` is ``[n]`` or ``[n, channels]``, int16, int32, float32 or float64; integers are scaled to -1 to 1.
     A file object is read from its start and left open; one that can't seek (a pipe, a socket) is read to memory first,
-    up to 1 GiB. A path must be that of a regular file.
+    up to 1 GiB. A path must be that of a regular file. What is larger than ``limits`` is refused.
+
+    M4A, MP4, 3GP, AAC, AMR, WebM and Matroska need PyAV (``voicestress[codecs]``), and are decoded in a process of
+    their own; of several sound tracks the first that can be decoded counts.
 
     A file whose end is missing is refused, where its format can tell: a FLAC of unknown length cut between two frames
-    can't, nor can an MP3 without a Xing header. Ogg streams chained to one another are refused, and so is MP3 joined to
-    an MP3 that counts its bytes.
+    can't, nor can an MP3 without a Xing header, an AAC, AMR, or an MP4 or WebM that was streamed. Ogg streams chained
+    to one another are refused, and so are joined MP4 and WebM files and MP3 joined to an MP3 that counts its bytes.
 
     Raises:
         InvalidAudio: the recording can't be used. The message names it, the value that is wrong and what would help.
@@ -74,16 +83,16 @@ def open_audio(source: Source) -> Iterator[DecodedAudio]:
     """
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
-        with _open_path(name) as file, _decode_file(file, name) as audio:
+        with _open_path(name) as file, _decode_file(file, name, limits, path_file=file) as audio:
             yield audio
     elif isinstance(source, (bytes, bytearray, memoryview)):
         encoded = source.tobytes() if isinstance(source, memoryview) else source  # BytesIO takes only contiguous views
-        with _decode_file(io.BytesIO(encoded), "<bytes>") as audio:
+        with _decode_file(io.BytesIO(encoded), "<bytes>", limits) as audio:
             yield audio
     elif isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], np.ndarray):
-        yield _decode_array(*source)
+        yield _decode_array(*source, limits)
     elif hasattr(source, "read") and not _is_text(source):
-        with _decode_file(source, "<stream>") as audio:
+        with _decode_file(source, "<stream>", limits) as audio:
             yield audio
     else:
         raise TypeError(
@@ -125,34 +134,65 @@ def _open_path(name: str) -> BinaryIO:
         raise InvalidAudio(f"{name!r}: can't be opened ({error}). Check the path.") from error
 
 
-def _decode_array(samples: npt.NDArray[Any], rate_hz: object) -> DecodedAudio:
+def _decode_array(samples: npt.NDArray[Any], rate_hz: object, limits: AudioLimits) -> DecodedAudio:
     name = "<samples>"
     samples, whole_rate_hz = check_array(samples, rate_hz, name)
+    limits.check_samples(len(samples), whole_rate_hz, name)
     step = _BLOCK_S * whole_rate_hz
     blocks = (samples[start : start + step] for start in range(0, len(samples), step))
     return DecodedAudio(name, whole_rate_hz, mono_blocks(blocks, whole_rate_hz, name))
 
 
 @contextmanager
-def _decode_file(file: BinaryIO, name: str) -> Iterator[DecodedAudio]:
-    """Decode an open binary file, whatever is behind it."""
-    bytes_read = ByteSource(file, name)
+def _decode_file(
+    file: BinaryIO, name: str, limits: AudioLimits, path_file: BinaryIO | None = None
+) -> Iterator[DecodedAudio]:
+    """Decode an open binary file, whatever is behind it; ``path_file`` is the same file if nobody else uses it."""
+    bytes_read = ByteSource(file, name, limits)
     head = bytes_read.read(64)
     if not head:
         raise InvalidAudio(f"{name}: is empty (0 bytes). Copy or record it again.")
-    if (foreign := containers.foreign_format(head)) is not None:
-        raise InvalidAudio(f"{name}: {foreign} can't be read. {_CONVERT}.")
+    limits.check_bytes(bytes_read.seek(0, os.SEEK_END), name)
+    foreign = containers.foreign_format(head)
+    if foreign in DEMUXERS:
+        _check_boxes(bytes_read, foreign, name)
+        with decode_with_pyav(bytes_read, path_file, foreign, name, limits) as (rate_hz, blocks):
+            yield DecodedAudio(name, rate_hz, limits.within(blocks, rate_hz, name))
+    elif foreign is not None:
+        raise InvalidAudio(f"{name}: {foreign} can't be read. {CONVERT}.")
+    else:
+        with _decode_sound(bytes_read, head, name, limits) as audio:
+            yield audio
+
+
+@contextmanager
+def _decode_sound(bytes_read: ByteSource, head: bytes, name: str, limits: AudioLimits) -> Iterator[DecodedAudio]:
+    """Decode what libsndfile reads."""
     _check_end(bytes_read, head, name)
     bytes_read.seek(0)
     with _open_sound(bytes_read, head, name) as sound:
         if sound.format not in _FORMATS:
-            raise InvalidAudio(f"{name}: {sound.format_info} ({sound.format}) can't be read. {_CONVERT}.")
+            raise InvalidAudio(f"{name}: {sound.format_info} ({sound.format}) can't be read. {CONVERT}.")
         check_rate(sound.samplerate, name)
         check_channels(sound.channels, name)
         if (sizes := containers.promised_bytes_in_log(sound.extra_info)) is not None:
-            raise _cut_off(name, f"its header promises {sizes[0]} bytes, there are {sizes[1]}")
-        blocks = _file_blocks(sound, bytes_read, name)
-        yield DecodedAudio(name, sound.samplerate, mono_blocks(blocks, sound.samplerate, name))
+            raise cut_off(name, f"its header promises {sizes[0]} bytes, there are {sizes[1]}")
+        if sound.frames < _UNKNOWN_FRAMES and sound.format != "MP3":  # an MP3's is an estimate
+            limits.check_samples(sound.frames, sound.samplerate, name)
+        blocks = mono_blocks(_file_blocks(sound, bytes_read, name), sound.samplerate, name)
+        yield DecodedAudio(name, sound.samplerate, limits.within(blocks, sound.samplerate, name))
+
+
+def _check_boxes(file: ByteSource, format_name: str, name: str) -> None:
+    """Refuse an MP4 or Matroska whose end is missing, or is another recording's."""
+    ends = {"mov": mp4_end, "matroska": matroska_end}
+    if (find_end := ends.get(DEMUXERS[format_name])) is None:
+        return
+    end = find_end(file)
+    if end is BoxEnd.JOINED:
+        raise several(name, f"{format_name} files")
+    if end is not BoxEnd.WHOLE:
+        raise cut_off(name, f"it ends {end.value}")
 
 
 def _check_end(file: ByteSource, head: bytes, name: str) -> None:
@@ -164,31 +204,20 @@ def _check_end(file: ByteSource, head: bytes, name: str) -> None:
         if wav.promised_bytes is None:
             file.overlay(wav.start - 4, b"\xff\xff\xff\xff")  # the stand-in libsndfile takes for "up to the end"
         elif present < wav.promised_bytes:
-            raise _cut_off(name, f"its header promises {wav.promised_bytes} bytes of samples, there are {present}")
+            raise cut_off(name, f"its header promises {wav.promised_bytes} bytes of samples, there are {present}")
     elif known == "FLAC":
         file.end_at(containers.bytes_before_id3v1(file))
     elif known == "Ogg":
         end = ogg_end(file)
         if end is OggEnd.CHAINED:
-            raise _several(name, "Ogg streams")
+            raise several(name, "Ogg streams")
         if end is not OggEnd.WHOLE:
-            raise _cut_off(name, f"its {file_bytes} bytes end {end.value}")
+            raise cut_off(name, f"its {file_bytes} bytes end {end.value}")
     elif known == "MP3":
         if mp3_is_joined(file):
-            raise _several(name, "MP3 files")
+            raise several(name, "MP3 files")
         if not mp3_counts_its_frames(file) and mp3_ends_inside_a_frame(file):
-            raise _cut_off(name, f"its {file_bytes} bytes end inside an MP3 frame")
-
-
-def _several(name: str, of_what: str) -> InvalidAudio:
-    return InvalidAudio(
-        f"{name}: holds several {of_what} one after the other, and only the first would be read. "
-        f"Give them one by one, or as one recording: {_CONVERT[0].lower()}{_CONVERT[1:]}."
-    )
-
-
-def _cut_off(name: str, how: str) -> InvalidAudio:
-    return InvalidAudio(f"{name}: is cut off or damaged: {how}. Copy or record it again.")
+            raise cut_off(name, f"its {file_bytes} bytes end inside an MP3 frame")
 
 
 class _ForwardSoundFile(soundfile.SoundFile):  # type: ignore[misc]
@@ -231,7 +260,7 @@ def _file_blocks(sound: soundfile.SoundFile, file: ByteSource, name: str) -> Ite
             block = sound.read(_BLOCK_S * rate_hz, dtype=dtype)
         except soundfile.LibsndfileError as error:
             file.raise_pending()
-            raise _cut_off(name, f"decoding fails somewhere after {frames / rate_hz:.1f} s") from error
+            raise cut_off(name, f"decoding fails somewhere after {frames / rate_hz:.1f} s") from error
         file.raise_pending()
         if not len(block):
             break
@@ -241,6 +270,6 @@ def _file_blocks(sound: soundfile.SoundFile, file: ByteSource, name: str) -> Ite
     if sound.format == "MP3":
         promised = promised - _MP3_MISSING_SAMPLES if mp3_counts_its_frames(file) else frames
     if frames < promised:
-        raise _cut_off(name, f"its header promises {sound.frames / rate_hz:.1f} s, there are {frames / rate_hz:.1f} s")
+        raise cut_off(name, f"its header promises {sound.frames / rate_hz:.1f} s, there are {frames / rate_hz:.1f} s")
     if not frames:
         raise InvalidAudio(f"{name}: there are no samples. Record it again.")

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from voicestress_audio.decode import DecodedAudio, Source, open_audio
 from voicestress_audio.errors import NoSpeech
+from voicestress_audio.limits import DEFAULT_LIMITS, AudioLimits
 from voicestress_audio.resample import SAMPLE_RATE_HZ, PcmResampler
-from voicestress_audio.speech import Segment, find_speech
+from voicestress_audio.speech import EverythingStream, SpeechStream, find_speech
 from voicestress_audio.windows import Window, cut_windows
 
 # Where a constant starts and stops, the resampler's filter rings for less than this.
@@ -33,41 +34,55 @@ class Recording:
 
 
 def read_recording(
-    source: Source, *, shortest_window_samples: int, longest_window_samples: int, speech_detection: bool = True
+    source: Source,
+    *,
+    shortest_window_samples: int,
+    longest_window_samples: int,
+    speech_detection: bool = True,
+    limits: AudioLimits = DEFAULT_LIMITS,
 ) -> Recording:
     """Decode a recording, resample it to 16 kHz, find its speech and cut that into windows.
 
     ``source`` is a path, encoded bytes, a binary file object or ``(samples, rate_hz)``; see ``open_audio``. The window
     lengths are in samples at 16 kHz, the longest at least twice the shortest. Without ``speech_detection``, for speech
     that is already cut, everything but digital silence counts as speech. Apart from the 16 kHz 16-bit samples, which
-    the windows are views of, memory stays the same however long the recording is.
+    the windows are views of and ``limits`` bound, memory stays the same however long the recording is.
 
     Raises:
         InvalidAudio: the recording can't be used.
         NoSpeech: less of it is speech than the shortest window.
     """
     buffer = bytearray()
-    with open_audio(source) as audio:
+    with open_audio(source, limits) as audio:
         chunks = _kept(_pcm_chunks(audio), buffer)
-        segments = find_speech(chunks) if speech_detection else _all_of(chunks)
+        segments = find_speech(chunks, SpeechStream() if speech_detection else EverythingStream())
     pcm = np.frombuffer(buffer, dtype=np.int16)
     pcm.flags.writeable = False
-    detected_s = sum(end - start for start, end in segments) / SAMPLE_RATE_HZ
-    shortest_s = shortest_window_samples / SAMPLE_RATE_HZ
-    if detected_s < shortest_s:
-        heard = f"{floor(detected_s * 10) / 10:.1f} s of speech"
-        raise NoSpeech(f"{audio.name}: {heard}, {shortest_s:g} s needed")
+    check_enough(sum(segment.samples for segment in segments), shortest_window_samples, audio.name)
     windows = cut_windows(
         pcm, segments, shortest_samples=shortest_window_samples, longest_samples=longest_window_samples
     )
     if not speech_detection:
-        windows = tuple(window for window in windows if not _is_digital_silence(window.pcm))
+        windows = tuple(window for window in windows if not is_digital_silence(window.pcm))
     if not windows:
-        raise NoSpeech(
-            f"{audio.name}: {len(pcm) / SAMPLE_RATE_HZ:.1f} s of digital silence, {shortest_s:g} s of speech needed"
-        )
+        raise only_silence(len(pcm), shortest_window_samples, audio.name)
     speech_s = sum(window.speech_samples for window in windows) / SAMPLE_RATE_HZ
     return Recording(audio.name, len(pcm) / SAMPLE_RATE_HZ, speech_s, windows)
+
+
+def check_enough(detected_samples: int, needed_samples: int, name: str) -> None:
+    """Refuse a recording with too little speech for a window (``NoSpeech``)."""
+    if detected_samples < needed_samples:
+        heard_s = floor(detected_samples * 10 / SAMPLE_RATE_HZ) / 10
+        raise NoSpeech(f"{name}: {heard_s:.1f} s of speech, {needed_samples / SAMPLE_RATE_HZ:g} s needed")
+
+
+def only_silence(samples: int, needed_samples: int, name: str) -> NoSpeech:
+    """The error for a recording that holds nothing but digital silence."""
+    return NoSpeech(
+        f"{name}: {samples / SAMPLE_RATE_HZ:.1f} s of digital silence, "
+        f"{needed_samples / SAMPLE_RATE_HZ:g} s of speech needed"
+    )
 
 
 def _pcm_chunks(audio: DecodedAudio) -> Iterator[npt.NDArray[np.int16]]:
@@ -84,12 +99,7 @@ def _kept(chunks: Iterable[npt.NDArray[np.int16]], buffer: bytearray) -> Iterato
         yield chunk
 
 
-def _all_of(chunks: Iterable[npt.NDArray[np.int16]]) -> list[Segment]:
-    """One segment of everything."""
-    return [Segment(0, sum(len(chunk) for chunk in chunks))]
-
-
-def _is_digital_silence(pcm: npt.NDArray[np.int16]) -> bool:
+def is_digital_silence(pcm: npt.NDArray[np.int16]) -> bool:
     """Whether ``pcm`` ``[n]`` is a constant, to one step of rounding."""
     inner = pcm[_RINGING_SAMPLES:-_RINGING_SAMPLES] if len(pcm) > 4 * _RINGING_SAMPLES else pcm
     return int(inner.max()) - int(inner.min()) <= 1

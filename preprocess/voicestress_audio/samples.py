@@ -56,18 +56,22 @@ def mono_blocks(blocks: Iterator[npt.NDArray[Any]], rate_hz: int, name: str) -> 
     """Check blocks ``[n]`` or ``[n, channels]`` of any supported type, and make them mono float32 ``[n]``."""
     frames = 0
     for block in blocks:
-        if block.dtype.kind == "f":
-            _check_floats(block, frames, rate_hz, name)
+        yield mono(block, rate_hz, name, frames_before=frames)
         frames += len(block)
-        scale = np.float32(1.0 / _FULL_SCALE[block.dtype.name])
-        if block.ndim == 2 and block.shape[1] == 2:
-            mono = np.add(block[:, 0], block[:, 1], dtype=np.float32)
-            mono *= scale / 2
-        elif scale == 1:
-            mono = np.ascontiguousarray(block.reshape(-1), dtype=np.float32)
-        else:
-            mono = np.multiply(block.reshape(-1), scale, dtype=np.float32)
-        yield mono
+
+
+def mono(block: npt.NDArray[Any], rate_hz: int, name: str, *, frames_before: int) -> npt.NDArray[np.float32]:
+    """Check a block ``[n]`` or ``[n, channels]``, ``frames_before`` into the recording, and make it mono ``[n]``."""
+    if block.dtype.kind == "f":
+        _check_floats(block, frames_before, rate_hz, name)
+    scale = np.float32(1.0 / _FULL_SCALE[block.dtype.name])
+    if block.ndim == 2 and block.shape[1] == 2:
+        mixed = np.add(block[:, 0], block[:, 1], dtype=np.float32)
+        mixed *= scale / 2
+        return mixed
+    if scale == 1:
+        return np.ascontiguousarray(block.reshape(-1), dtype=np.float32)
+    return np.multiply(block.reshape(-1), scale, dtype=np.float32)
 
 
 def _check_floats(block: npt.NDArray[Any], frames_before: int, rate_hz: int, name: str) -> None:

@@ -32,6 +32,11 @@ class Segment(NamedTuple):
     start_sample: int
     end_sample: int
 
+    @property
+    def samples(self) -> int:
+        """Its length."""
+        return self.end_sample - self.start_sample
+
 
 class SpeechStream:
     """Finds speech in PCM that arrives in pieces of any size.
@@ -62,6 +67,23 @@ class SpeechStream:
     ) -> None:
         _idle.append(self._detector)
         del self._detector  # it may belong to another stream from now on
+
+    @property
+    def ongoing(self) -> Segment | None:
+        """The speech going on, once there is enough of it to be reported: it ends at ``end_sample`` or later."""
+        if self._start is None:
+            return None
+        end = self._heard_samples if self._pause_start is None else self._pause_start
+        return Segment(self._padded_start, end) if end - self._start > _SHORTEST_SPEECH_SAMPLES else None
+
+    @property
+    def quiet_until_sample(self) -> int:
+        """Speech that is not reported yet starts at this sample or later."""
+        return self._padded_start
+
+    @property
+    def _padded_start(self) -> int:
+        return max(0, (self._heard_samples if self._start is None else self._start) - _PAD_SAMPLES)
 
     def push(self, pcm: npt.NDArray[np.int16]) -> list[Segment]:
         """The speech segments that ended in ``pcm`` ``[n]``, the next part of the recording. Usually none or one."""
@@ -114,8 +136,44 @@ class SpeechStream:
         return Segment(max(0, start - _PAD_SAMPLES), end + _PAD_SAMPLES)
 
 
-def find_speech(chunks: Iterable[npt.NDArray[np.int16]]) -> list[Segment]:
+class EverythingStream:
+    """Takes all PCM for one stretch of speech: a ``SpeechStream`` for what is known to be speech."""
+
+    def __init__(self) -> None:
+        self._heard_samples = 0
+        self._is_over = False
+
+    def __enter__(self) -> EverythingStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is borrowed."""
+
+    @property
+    def ongoing(self) -> Segment | None:
+        """All that was heard, until the end."""
+        return Segment(0, self._heard_samples) if self._heard_samples and not self._is_over else None
+
+    @property
+    def quiet_until_sample(self) -> int:
+        """Speech is going on from the start."""
+        return 0
+
+    def push(self, pcm: npt.NDArray[np.int16]) -> list[Segment]:
+        """None: the speech in ``pcm`` ``[n]`` goes on."""
+        self._heard_samples += len(pcm)
+        return []
+
+    def finish(self) -> list[Segment]:
+        """All that was heard. Call it once, at the end."""
+        self._is_over = True
+        return [Segment(0, self._heard_samples)]
+
+
+def find_speech(
+    chunks: Iterable[npt.NDArray[np.int16]], detector: SpeechStream | EverythingStream | None = None
+) -> list[Segment]:
     """The speech segments of a recording that comes as pieces of 16 kHz PCM: in order, not touching each other."""
-    with SpeechStream() as stream:
+    with detector or SpeechStream() as stream:
         segments = [segment for chunk in chunks for segment in stream.push(chunk)]
         return segments + stream.finish()

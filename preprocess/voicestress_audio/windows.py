@@ -53,22 +53,21 @@ def cut_windows(
     is no room; only a recording that is itself shorter gives a shorter window. Windows are in order, don't overlap, and
     all have speech in them. ``longest_samples`` must be at least twice ``shortest_samples``.
     """
+    check_bounds(shortest_samples, longest_samples)
+    spans = widen(join(speech), len(pcm), shortest_samples)
+    return tuple(cut_spans(pcm, spans, speech, shortest_samples=shortest_samples, longest_samples=longest_samples))
+
+
+def check_bounds(shortest_samples: int, longest_samples: int) -> None:
+    """Refuse bounds between which some speech could not be cut (``ValueError``)."""
     if not 0 < 2 * shortest_samples <= longest_samples:
         raise ValueError(
             f"windows of {shortest_samples} to {longest_samples} samples: "
             "the longest must be at least twice the shortest, and that at least 1"
         )
-    spans = _widen(_join(speech), len(pcm), shortest_samples)
-    pieces = [piece for span in spans for piece in _split(pcm, span, shortest_samples, longest_samples)]
-    starts, ends = np.array(speech, dtype=np.int64).reshape(-1, 2).T
-    windows = []
-    for start, end in pieces:
-        overlaps = np.minimum(ends, end) - np.maximum(starts, start)
-        windows.append(Window(pcm[start:end], start, end, int(overlaps.clip(min=0).sum())))
-    return tuple(window for window in windows if window.speech_samples)  # a pause may be longer than a short window
 
 
-def _join(speech: Sequence[Segment]) -> list[Segment]:
+def join(speech: Sequence[Segment]) -> list[Segment]:
     """Speech segments with the short pauses between them filled."""
     joined: list[Segment] = []
     for segment in speech:
@@ -79,27 +78,58 @@ def _join(speech: Sequence[Segment]) -> list[Segment]:
     return joined
 
 
-def _widen(spans: Sequence[Segment], samples: int, shortest_samples: int) -> list[Segment]:
-    """Spans of at least ``shortest_samples``, or one of all ``samples`` where there are fewer."""
+def widen(
+    spans: Sequence[Segment], samples: int, shortest_samples: int, *, after: Segment | None = None
+) -> list[Segment]:
+    """Spans of at least ``shortest_samples``, or one of all ``samples`` where there are fewer.
+
+    ``after`` is a span before them that must stay as it is.
+    """
     waiting = list(reversed(spans))
-    done: list[Segment] = []
+    done: list[Segment] = [] if after is None else [after]
     while waiting:
         start, end = waiting.pop()
         room_start = done[-1].end_sample if done else 0
         room_end = waiting[-1].start_sample if waiting else samples
-        missing = shortest_samples - (end - start)
-        if missing <= 0:
+        if end - start >= shortest_samples:
             done.append(Segment(start, end))
         elif room_end - room_start >= shortest_samples:
-            wide_start = min(max(room_start, start - missing // 2), room_end - shortest_samples)
-            done.append(Segment(wide_start, wide_start + shortest_samples))
+            done.append(widened(Segment(start, end), shortest_samples, room_start, room_end))
         elif waiting and (not done or room_end - end <= start - room_start):
             waiting[-1] = Segment(start, waiting[-1].end_sample)
         elif done:
             done[-1] = Segment(done[-1].start_sample, end)
         else:
             done.append(Segment(0, samples))
-    return done
+    return done if after is None else done[1:]
+
+
+def widened(span: Segment, shortest_samples: int, room_start: int, room_end: int) -> Segment:
+    """A span of ``shortest_samples`` around a shorter one, between ``room_start`` and ``room_end``."""
+    missing = shortest_samples - span.samples
+    start = min(max(room_start, span.start_sample - missing // 2), room_end - shortest_samples)
+    return Segment(start, start + shortest_samples)
+
+
+def cut_spans(
+    pcm: npt.NDArray[np.int16],
+    spans: Sequence[Segment],
+    speech: Sequence[Segment],
+    *,
+    shortest_samples: int,
+    longest_samples: int,
+    first_sample: int = 0,
+) -> list[Window]:
+    """The windows of ``spans``, none longer than ``longest_samples``; ``pcm`` ``[n]`` begins at ``first_sample``."""
+    starts, ends = np.array(speech, dtype=np.int64).reshape(-1, 2).T
+    windows = []
+    for span in spans:
+        moved = Segment(span.start_sample - first_sample, span.end_sample - first_sample)
+        for low, high in _split(pcm, moved, shortest_samples, longest_samples):
+            start, end = low + first_sample, high + first_sample
+            overlaps = np.minimum(ends, end) - np.maximum(starts, start)
+            windows.append(Window(pcm[low:high], start, end, int(overlaps.clip(min=0).sum())))
+    return [window for window in windows if window.speech_samples]  # a pause may be longer than a short window
 
 
 def _split(
@@ -109,13 +139,13 @@ def _split(
     pieces = []
     start, end = span
     while end - start > longest_samples:
-        cut = _quietest(pcm, start + longest_samples // 2, min(start + longest_samples, end - shortest_samples))
+        cut = cut_at_quietest(pcm, start + longest_samples // 2, min(start + longest_samples, end - shortest_samples))
         pieces.append((start, cut))
         start = cut
     return [*pieces, (start, end)]
 
 
-def _quietest(pcm: npt.NDArray[np.int16], low: int, high: int) -> int:
+def cut_at_quietest(pcm: npt.NDArray[np.int16], low: int, high: int) -> int:
     """Middle of the 20 ms frame with the least energy between two samples; the last of several."""
     frames = (high - low) // _FRAME_SAMPLES
     if frames == 0:

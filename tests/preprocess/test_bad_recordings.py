@@ -81,20 +81,32 @@ def test_something_else_renamed_wav(saved, content):
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"\0\0\0\x20ftypM4A \0\0\0\0", "M4A (AAC)"),
-        (b"\0\0\0\x20ftypisom\0\0\0\0", "MP4"),
-        (b"\0\0\0\x20ftyp3gp4\0\0\0\0", "3GP"),
-        (b"\xff\xf1\x50\x80\x2e\x7f\xfc", "AAC"),
-        (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm", "WebM"),
-        (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x88matroska", "Matroska"),
-        (b"#!AMR\n", "AMR"),
         (bytes.fromhex("3026b2758e66cf11"), "WMA"),
+        (b"FLV\x01", "FLV"),
+        (b"wvpk", "WavPack"),
+        (b"OggS\0\2" + bytes(22) + b"Speex   ", "Speex"),
         (b"RIFF\0\0\0\0AVI LIST", "AVI"),
     ],
 )
 def test_formats_that_need_converting_are_named(saved, head, name):
     message = problem(saved(head + bytes(2000)))
     assert message.startswith(f"call.wav: {name} can't be read. Convert it to WAV or FLAC, e.g. `ffmpeg ")
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (b"\0\0\0\x10ftypM4A \0\0\0\0", "it ends without the index (moov) that recorders write last"),
+        (b"\0\0\0\x10ftypisom\0\0\0\0", "it ends without the index (moov) that recorders write last"),
+        (b"\0\0\0\x10ftyp3gp4\0\0\0\0", "it ends without the index (moov) that recorders write last"),
+        (b"\xff\xf1\x50\x80\x2e\x7f\xfc", "it starts like AAC, and can't be decoded from there"),
+        (b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm", "it starts like WebM, and can't be decoded from there"),
+        (b"\x1a\x45\xdf\xa3\x80matroska", "it starts like Matroska, and can't be decoded from there"),
+        (b"#!AMR\n\xff", "it starts like AMR, and can't be decoded from there"),
+    ],
+)
+def test_what_only_starts_like_a_format_of_phones_is_damaged(saved, head, reason):
+    assert problem(saved(head + bytes(2000))) == f"call.wav: is cut off or damaged: {reason}. Copy or record it again."
 
 
 def test_a_finished_wav_without_samples(encode):
