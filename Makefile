@@ -6,6 +6,8 @@ DEV := .venv/dev
 PEERS := .venv/peers .venv/mlserver
 # What the synthetic corpus is spoken by.
 VOICES := espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts
+# What the Go program of docs/wire is built with: Debian's own grpc-go, without modules.
+GO := golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev protoc-gen-go-1-5 protoc-gen-go-grpc
 DEMO_MODEL := model/voicestress-demo
 # On two cores, two processes of one thread are faster than one process of two.
 TRAIN = ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(DEV)/bin/torchrun --standalone --nproc-per-node 2 -m voicestress train
@@ -86,7 +88,7 @@ $(DEMO)/.ready: pyproject.toml deploy/local/environment.sh
 	@sh deploy/local/environment.sh $(DEMO) local
 
 $(DEV)/.ready: pyproject.toml deploy/local/environment.sh
-	@sh deploy/local/environment.sh $(DEV) local,model,train,dev $(VOICES)
+	@sh deploy/local/environment.sh $(DEV) local,model,train,dev $(VOICES) $(GO)
 
 $(PEERS:=/.ready): .venv/%/.ready: load_tests/peers/requirements-%.txt load_tests/peers/environment.sh | $(DEV)/.ready
 	@sh load_tests/peers/environment.sh $(@D) $< $(DEV)
