@@ -19,6 +19,7 @@ WEB_FRAMEWORKS = {"fastapi", "starlette", "flask", "aiohttp", "uvicorn"}
 HEAVY = TORCH_SIDE | WEB_FRAMEWORKS
 PUBLIC_PACKAGES = [
     "voicestress",
+    "voicestress.look",
     "voicestress_audio",
     "voicestress_model",
     "voicestress_model.corpora",

@@ -1,6 +1,12 @@
 """Vocal stress scores from a Triton server: ``StressClient(url).analyze(recording)``."""
 
-from voicestress.client import StressClient, UntrainedModelWarning
+from voicestress_audio import AudioLimits
+
+from voicestress.async_client import AsyncStressClient
+from voicestress.async_stream import AsyncStressStream
+from voicestress.base import UntrainedModelWarning
+from voicestress.client import StressClient
+from voicestress.connection import Tls
 from voicestress.contract import StressContract
 from voicestress.errors import (
     ContractError,
@@ -10,12 +16,17 @@ from voicestress.errors import (
     Overloaded,
     ServiceError,
     StressError,
+    Unauthorized,
     Unavailable,
 )
-from voicestress.report import ModelInfo, StressReport, WindowReport
+from voicestress.report import ModelInfo, StressReport, StressUpdate, WindowReport
 from voicestress.retry import RetryPolicy
+from voicestress.stream import StressStream
 
 __all__ = [
+    "AsyncStressClient",
+    "AsyncStressStream",
+    "AudioLimits",
     "ContractError",
     "DeadlineExceeded",
     "InvalidAudio",
@@ -28,6 +39,10 @@ __all__ = [
     "StressContract",
     "StressError",
     "StressReport",
+    "StressStream",
+    "StressUpdate",
+    "Tls",
+    "Unauthorized",
     "Unavailable",
     "UntrainedModelWarning",
     "WindowReport",

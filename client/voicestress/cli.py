@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = cast(Command, entry_point.load())
         subparser = subparsers.add_parser(entry_point.name, help=command.SUMMARY, description=command.__doc__)
         command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
+        subparser.set_defaults(run=command.run, command=entry_point.name)
     arguments = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):  # a file name, or a bar of the timeline, may have no form in its encoding
         if isinstance(stream, io.TextIOWrapper):
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return cast(int, arguments.run(arguments))
     except ModuleNotFoundError as error:
-        return _fail(f"{error.name} is not installed: {_extra_for(error.name)}", EXIT_REFUSED)
+        return _fail(f"{error.name} is not installed: {_extra_for(error.name, arguments.command)}", EXIT_REFUSED)
     except StressError as error:
         return _fail(str(error), exit_code(error))
     except KeyboardInterrupt:
@@ -78,6 +78,8 @@ def _fail(message: str, code: int) -> int:
 
 
 _EXTRAS = {
+    "bulk": {"fsspec", "pyarrow", "tqdm"},
+    "microphone": {"sounddevice"},
     "model": {"torch", "torchaudio", "transformers", "onnx", "onnx_ir", "onnxscript", "safetensors"},
     "train": {
         "accelerate",
@@ -95,6 +97,8 @@ _EXTRAS = {
 }
 
 
-def _extra_for(module: str | None) -> str:
-    extra = next((extra for extra, modules in _EXTRAS.items() if module in modules), "local")
+def _extra_for(module: str | None, command: str) -> str:
+    """How to install ``module``: by the extra that has it, that of the command's name where several do."""
+    extras = [extra for extra, modules in _EXTRAS.items() if module in modules]
+    extra = command if command in extras else extras[-1] if extras else "local"
     return f"pip install 'voicestress[{extra}]'"

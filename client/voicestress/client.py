@@ -2,124 +2,124 @@
 
 from __future__ import annotations
 
-import math
-import queue
 import time
-import warnings
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from tritonclient.grpc import InferenceServerClient, InferResult
 from tritonclient.utils import InferenceServerException
-from voicestress_audio import Recording, Source, read_recording
+from voicestress_audio import AudioLimits, Recording, Source, read_recording
+from voicestress_audio.limits import DEFAULT_LIMITS
 
-from voicestress import wire
+from voicestress import tracing, wire
+from voicestress.base import BaseClient
 from voicestress.contract import StressContract
-from voicestress.errors import ServiceError, StressError
-from voicestress.report import StressReport, stress_report
-from voicestress.retry import RetryBudget, RetryPolicy
-from voicestress.schedule import Call, WindowSchedule
-
-Answer = tuple[int, InferResult | None, InferenceServerException | None]
-_DEFAULT_RETRIES = RetryPolicy()
+from voicestress.conversation import Answers, Conversation
+from voicestress.report import StressReport
+from voicestress.scoring import Request, Scoring
+from voicestress.stream import StressStream
 
 
-class UntrainedModelWarning(UserWarning):
-    """The model that is served has random weights: its stress levels mean nothing."""
+class StressClient(BaseClient):
+    """A stress model on one or more Triton servers; keep one for the life of the process.
 
-
-class StressClient:
-    """A connection to a stress model on a Triton server; keep one for the life of the process.
-
-    It may be used from several threads at once, and as a context manager.
-
-    Args:
-        url: the server's gRPC address, ``host:port``.
-        model: the model's name in the server's repository.
-        deadline_s: seconds a window may take, its retries included. A recording makes one request a window.
-        in_flight: how many windows of one recording are with the server at once.
-        priority: who goes first where the server is busy: "live", then "normal", then "archive".
-        retries: how often and when a request is made again that found the server full or away.
+    It may be used from several threads at once, and as a context manager. ``BaseClient`` tells of its settings.
     """
 
-    def __init__(
-        self,
-        url: str = "localhost:8001",
-        *,
-        model: str = "stress",
-        deadline_s: float = 30.0,
-        in_flight: int = 8,
-        priority: wire.Priority = "normal",
-        retries: RetryPolicy = _DEFAULT_RETRIES,
-    ) -> None:
-        if not (math.isfinite(deadline_s) and deadline_s > 0):
-            raise ValueError(f"deadline_s is {deadline_s}; give a finite number of seconds above 0")
-        if in_flight < 1:
-            raise ValueError(f"in_flight is {in_flight}; at least 1 window must be with the server")
-        if priority not in wire.PRIORITIES:
-            raise ValueError(f"priority is {priority!r}; it is one of {', '.join(wire.PRIORITIES)}")
-        self._url, self._model = wire.check_address(url), model
-        self._deadline_s, self._in_flight = deadline_s, in_flight
-        self._priority, self._retries, self._budget = wire.PRIORITIES[priority], retries, RetryBudget()
-        self._triton = InferenceServerClient(url)
-        self._contract: StressContract | None = None
-        self._version = ""
-        self._outputs = wire.requested_output()
+    def _connect(self) -> None:
+        self._tritons = [
+            InferenceServerClient(url, creds=self._credentials, channel_args=self._channel_options)
+            for url in self._urls
+        ]
 
     def contract(self) -> StressContract:
-        """What the model says of itself; read from the server once.
+        """What the model says of itself; read from a server once.
 
         Raises:
-            Unavailable, DeadlineExceeded: the server can't be asked.
+            Unavailable, DeadlineExceeded, Unauthorized: no server can be asked.
             ContractError: the model there is not one this client can read.
         """
-        if self._contract is None:
+        schedule = self._schedule(what="request", windows=1)
+        while self._contract is None:
+            now_s = time.monotonic()
+            if (call := schedule.next_call(now_s)) is None:
+                time.sleep(schedule.wait_s(now_s) or 0.0)
+                continue
             try:
-                response = self._triton.get_model_config(self._model, client_timeout=self._deadline_s)
-            except InferenceServerException as error:
-                raise self._service_error(error) from error
-            contract = wire.read_contract(response.config, model=f"{self._url}/{self._model}")
-            if contract.weights == "random":
-                warnings.warn(
-                    f"{self._url}: {self._model} ({contract.checkpoint}) has random weights; its levels mean nothing",
-                    UntrainedModelWarning,
-                    stacklevel=3,  # of analyze, the usual way here
+                response = self._tritons[call.replica].get_model_config(
+                    self._model, headers=self._headers(), client_timeout=call.timeout_s
                 )
-            self._contract = contract
+            except InferenceServerException as error:
+                schedule.fail(call.number, self._service_error(error, call), time.monotonic())
+            else:
+                schedule.answer(call.number)
+                self._adopt(response.config, call)
         return self._contract
 
-    def analyze(self, source: Source, *, speech_detection: bool = True) -> StressReport:
+    def analyze(
+        self, source: Source, *, speech_detection: bool = True, limits: AudioLimits = DEFAULT_LIMITS
+    ) -> StressReport:
         """Score a recording.
 
         Args:
             source: a path, the bytes of a file, a binary file object, or ``(samples, rate_hz)``.
             speech_detection: find the speech first; false for recordings that hold nothing else.
+            limits: the longest and the largest recording that is read.
 
         Raises:
             InvalidAudio: the recording can't be used; ``NoSpeech`` if too little of it is speech.
-            ServiceError: the service failed: ``Overloaded``, ``Unavailable``, ``DeadlineExceeded``.
+            ServiceError: the service failed: ``Overloaded``, ``Unavailable``, ``DeadlineExceeded``, ``Unauthorized``.
             ContractError: the model there is not one this client can read.
         """
-        contract = self.contract()
-        recording = read_recording(
-            source,
-            shortest_window_samples=contract.shortest_window_samples,
-            longest_window_samples=contract.longest_window_samples,
-            speech_detection=speech_detection,
-        )
-        logits, version = self._logits(recording, contract)
-        if self._version and version != self._version:  # another model is served since its contract was read
-            self._contract = None
+        with tracing.span("analyze"):
             contract = self.contract()
-            logits, version = self._logits(recording, contract)
-        self._version = version
-        return stress_report(recording, logits, contract, name=self._model, version=version)
+            with tracing.span("read"):
+                recording = read_recording(
+                    source, speech_detection=speech_detection, limits=limits, **contract.window_bounds
+                )
+            return self.score(recording)
+
+    def score(self, recording: Recording) -> StressReport:
+        """Score a recording that was read already, by ``read_recording`` with the bounds in the model's contract.
+
+        Raises:
+            ServiceError, ContractError: as ``analyze``.
+        """
+        with tracing.span("score", windows=len(recording.windows)):
+            scoring = self._score(recording)
+            if self._is_outdated(scoring):
+                scoring = self._score(recording)
+                self._is_outdated(scoring)
+            return self._report(recording, scoring)
+
+    def stream(
+        self,
+        rate_hz: int,
+        *,
+        channels: int = 1,
+        speech_detection: bool = True,
+        priority: wire.Priority = "live",
+    ) -> StressStream:
+        """Score a recording while it goes on: push chunks of audio, get updates, and a report at the end.
+
+        Args:
+            rate_hz: sample rate of the chunks.
+            channels: of chunks of bytes: 1 or 2, interleaved.
+            speech_detection: find the speech first; false where there is nothing else.
+            priority: who goes first where the server is busy.
+
+        Raises:
+            InvalidAudio: no voice is recorded at this rate, or with so many channels.
+            ServiceError, ContractError: as ``contract``.
+        """
+        scoring = self._scoring(self.contract())
+        live = self._live(scoring, rate_hz, channels=channels, speech_detection=speech_detection)
+        return StressStream(live, self._conversation(scoring, priority))
 
     def close(self) -> None:
-        """Close the connection."""
-        self._triton.close()
+        """Close the connections."""
+        for triton in self._tritons:
+            triton.close()
 
     def __enter__(self) -> StressClient:
         """The client itself."""
@@ -128,73 +128,27 @@ class StressClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self.close()
 
-    def _logits(self, recording: Recording, contract: StressContract) -> tuple[npt.NDArray[np.float32], str]:
-        """Logits ``[windows, labels]`` of a recording's windows, several in flight, and the model's version."""
-        windows = recording.windows
-        logits = np.empty((len(windows), len(contract.labels)), dtype=np.float32)
-        answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-        calls: dict[int, Any] = {}
-        versions = set[str]()
-        schedule = WindowSchedule(
-            len(windows),
-            in_flight=self._in_flight,
-            deadline_s=self._deadline_s,
-            policy=self._retries,
-            budget=self._budget,
-        )
+    def _score(self, recording: Recording) -> Scoring:
+        scoring = self._scoring(self.contract())
+        for window in recording.windows:
+            scoring.add(window.pcm)
+        conversation = self._conversation(scoring, self._priority)
         try:
-            while not schedule.is_done:
-                while (call := schedule.next_call(time.monotonic())) is not None:
-                    calls[call.number] = self._send(call, windows[call.number].pcm, answers)
-                answer = self._wait(answers, schedule.wait_s(time.monotonic()))
-                if answer is None:
-                    continue
-                number, result, error = answer
-                del calls[number]
-                if error is not None or result is None:
-                    failure = self._service_error(error or InferenceServerException("no answer"))
-                    schedule.fail(number, failure, time.monotonic())
-                    continue
-                logits[number] = wire.window_logits(result, contract)
-                versions.add(result.get_response().model_version)
-                schedule.answer(number)
+            conversation.run()
         finally:
-            for call in calls.values():
-                call.cancel()
-        if len(versions) > 1:
-            raise ServiceError(
-                f"{self._url}: {self._model} changed from version {' to '.join(sorted(versions))} while the recording "
-                "was scored; analyze it again"
-            )
-        return logits, versions.pop()
+            conversation.cancel()
+        return scoring
 
-    def _wait(self, answers: queue.SimpleQueue[Answer], at_most_s: float | None) -> Answer | None:
-        """The next answer, or None if there is none within ``at_most_s``."""
-        # gRPC ends every call at its deadline; should it ever not, nothing here hangs.
-        patience_s = 2 * self._deadline_s
-        try:
-            return answers.get(timeout=patience_s if at_most_s is None else at_most_s)
-        except queue.Empty:
-            if at_most_s is not None:
-                return None
-            raise ServiceError(f"{self._url}: neither answer nor time-out in {patience_s:g} s") from None
+    def _conversation(self, scoring: Scoring, priority: wire.Priority) -> Conversation:
+        def send(request: Request, answers: Answers) -> Any:
+            def on_answer(result: InferResult | None, error: InferenceServerException | None) -> None:
+                failure = None if error is None else self._service_error(error, request.call)
+                answers.put((request.call.number, failure or result))
 
-    def _send(self, call: Call, pcm: npt.NDArray[np.int16], answers: queue.SimpleQueue[Answer]) -> Any:
-        def on_answer(result: InferResult | None, error: InferenceServerException | None) -> None:
-            answers.put((call.number, result, error))
+            triton = self._tritons[request.call.replica]
+            return triton.async_infer(callback=on_answer, **self._arguments(request, priority))
 
-        return self._triton.async_infer(
-            self._model,
-            wire.window_input(pcm),
-            on_answer,
-            outputs=self._outputs,
-            client_timeout=call.timeout_s,
-            timeout=wire.queue_timeout_us(call.timeout_s),
-            priority=self._priority,
-        )
-
-    def _service_error(self, error: InferenceServerException) -> StressError:
-        return wire.service_error(error, url=self._url, model=self._model, deadline_s=self._deadline_s)
+        return Conversation(scoring, send, patience_s=2 * self._deadline_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,13 @@ DIMENSIONS = (_AROUSAL, "dominance", _VALENCE)
 
 Weight = Annotated[float, Field(ge=0, le=1)]
 Policy = Literal["label_weights", "arousal_valence"]
+
+
+class WindowBounds(TypedDict):
+    """The bounds of a window, in samples, as ``read_recording`` and ``LiveRecording`` take them."""
+
+    shortest_window_samples: int
+    longest_window_samples: int
 
 
 class StressContract(BaseModel):
@@ -83,6 +90,14 @@ class StressContract(BaseModel):
     def longest_window_s(self) -> float:
         """Longest window the model scores, in seconds."""
         return self.longest_window_samples / self.sample_rate_hz
+
+    @property
+    def window_bounds(self) -> WindowBounds:
+        """The bounds of a window, in samples."""
+        return {
+            "shortest_window_samples": self.shortest_window_samples,
+            "longest_window_samples": self.longest_window_samples,
+        }
 
     def status(self, level: float) -> Literal["High", "Normal"]:
         """``"High"`` for a stress level (0 to 100) above the model's threshold, else ``"Normal"``."""

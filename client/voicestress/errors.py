@@ -7,6 +7,7 @@ StressError
     Overloaded          it is alive and full: retry later
     Unavailable         nothing answers
     DeadlineExceeded    it took longer than the caller allows
+    Unauthorized        it refuses who asks, or is not who it should be: token, certificate
   ContractError         the model there is not one this client can read
 """
 
@@ -20,6 +21,7 @@ __all__ = [
     "Overloaded",
     "ServiceError",
     "StressError",
+    "Unauthorized",
     "Unavailable",
 ]
 
@@ -38,6 +40,10 @@ class Unavailable(ServiceError):
 
 class DeadlineExceeded(ServiceError):
     """The answer took longer than the caller allows."""
+
+
+class Unauthorized(ServiceError):
+    """The service refuses who asks, or is not who it should be: a token, a certificate, TLS on one side only."""
 
 
 class ContractError(StressError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
-from voicestress_audio import Recording
+from voicestress_audio import Recording, Window
 
 from voicestress.contract import Policy, StressContract
 
@@ -60,32 +61,37 @@ class StressReport(_Frozen):
     model: ModelInfo
 
 
+class StressUpdate(_Frozen):
+    """One more window of a recording that is still going on."""
+
+    window: WindowReport
+    rolling_level: Level = Field(ge=0, le=100, description="mean over the last 30 s, weighted by seconds of speech")
+    speech_s: float = Field(description="seconds of speech in all windows so far")
+    heard_s: float = Field(description="seconds of the recording so far")
+
+
 def stress_report(
-    recording: Recording, logits: npt.NDArray[np.float32], contract: StressContract, *, name: str, version: str
+    recording: Recording,
+    logits: Sequence[npt.NDArray[np.float32]],
+    contract: StressContract,
+    *,
+    name: str,
+    version: str,
 ) -> StressReport:
     """The report of ``recording`` whose windows got ``logits [windows, labels]`` from model ``name``."""
-    emotions = contract.emotions(logits)  # [windows, labels]
+    emotions = contract.emotions(np.array(logits))  # [windows, labels]
     levels = contract.levels(emotions)  # [windows]
     speech_s = np.array([window.speech_s for window in recording.windows])
-    mean_emotions = np.average(emotions, axis=0, weights=speech_s)  # [labels]
-    level = float(
-        np.clip(np.average(levels, weights=speech_s), 0.0, 100.0)
-    )  # a mean may pass its own bounds by a digit
+    shares = speech_s / speech_s.sum()  # [windows]
+    level = min(max(float(shares @ levels), 0.0), 100.0)  # a mean may pass its own bounds by a digit
     return StressReport(
         stress_level=level,
         status=contract.status(level),
-        emotions=_by_label(contract, mean_emotions),
+        emotions=_by_label(contract, shares @ emotions),
         duration_s=recording.duration_s,
         speech_s=recording.speech_s,
         windows=tuple(
-            WindowReport(
-                start_s=window.start_s,
-                end_s=window.end_s,
-                speech_s=window.speech_s,
-                stress_level=float(window_level),
-                emotions=_by_label(contract, row),
-            )
-            for window, window_level, row in zip(recording.windows, levels, emotions, strict=True)
+            _window_report(*of_window, contract) for of_window in zip(recording.windows, emotions, levels, strict=True)
         ),
         model=ModelInfo(
             name=name,
@@ -97,6 +103,27 @@ def stress_report(
             policy=contract.policy,
             heuristic=contract.heuristic,
         ),
+    )
+
+
+def window_report(window: Window, logits: npt.NDArray[np.float32], contract: StressContract) -> WindowReport:
+    """The report of one window that got ``logits [labels]``."""
+    emotions = contract.emotions(logits)  # [labels]
+    return _window_report(window, emotions, contract.levels(emotions), contract)
+
+
+def _window_report(
+    window: Window,
+    emotions: npt.NDArray[np.float64],
+    level: npt.NDArray[np.float64],
+    contract: StressContract,
+) -> WindowReport:
+    return WindowReport(
+        start_s=window.start_s,
+        end_s=window.end_s,
+        speech_s=window.speech_s,
+        stress_level=float(level),
+        emotions=_by_label(contract, emotions),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which windows of a recording are to be sent when: a few at once, failed ones again, each under one deadline.
+"""Which windows of a recording are to be sent when and where: a few at once, failed ones again, each under a deadline.
 
 Like ``retry.py`` without clock, network and threads: whoever drives it tells the time, sends, and reports.
 """
@@ -8,36 +8,52 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
-from voicestress.errors import StressError
+from voicestress.errors import StressError, Unavailable
+from voicestress.replicas import Replicas
 from voicestress.retry import WORTH_RETRYING, RetryBudget, RetryPolicy, given_up
 
 
 @dataclass(frozen=True)
 class Call:
-    """Window ``number``, to be sent now and answered within ``timeout_s`` seconds."""
+    """Window ``number``, to be sent to server ``replica`` now and answered within ``timeout_s`` seconds."""
 
     number: int
+    replica: int
     timeout_s: float
 
 
 class WindowSchedule:
-    """The calls for ``windows`` windows, at most ``in_flight`` of them unanswered at a time.
+    """The calls for windows, at most ``in_flight`` of them unanswered at a time.
 
-    A window's deadline starts when it is first sent, and its retries share it.
+    A window's deadline starts when it is first sent, and its retries share it. Whatever else is asked of a server can
+    be scheduled like a window; ``what`` is its name in errors.
     """
 
     def __init__(
-        self, windows: int, *, in_flight: int, deadline_s: float, policy: RetryPolicy, budget: RetryBudget
+        self,
+        windows: int = 0,
+        *,
+        in_flight: int,
+        deadline_s: float,
+        policy: RetryPolicy,
+        budget: RetryBudget,
+        replicas: Replicas,
+        what: str = "window",
     ) -> None:
-        self._windows, self._in_flight, self._deadline_s = windows, in_flight, deadline_s
-        self._policy, self._budget = policy, budget
+        self._windows, self._in_flight, self._deadline_s, self._what = windows, in_flight, deadline_s, what
+        self._policy, self._budget, self._replicas = policy, budget, replicas
         self._fresh = 0  # number of the next window that was never sent
         self._answered = 0
         self._unanswered = 0
         self._again: list[tuple[float, int]] = []  # when a failed window is due, and its number; a heap
         self._first_sent_s: dict[int, float] = {}
+        self._sent_to: dict[int, int] = {}  # the server each window was sent to last
         self._failures: dict[int, int] = {}
         self._last_error: dict[int, StressError] = {}
+
+    def add(self) -> None:
+        """One more window."""
+        self._windows += 1
 
     @property
     def is_done(self) -> bool:
@@ -63,7 +79,8 @@ class WindowSchedule:
         if left_s <= 0:
             raise self._given_up(number, now_s, f"the deadline of {self._deadline_s:g} s passed before its turn")
         self._unanswered += 1
-        return Call(number, left_s)
+        replica = self._sent_to[number] = self._replicas.pick(now_s, avoid=self._sent_to.get(number))
+        return Call(number, replica, left_s)
 
     def wait_s(self, now_s: float) -> float | None:
         """Seconds until there may be something to send; None if only an answer can change that."""
@@ -74,9 +91,12 @@ class WindowSchedule:
     def answer(self, number: int) -> None:
         """A window was answered."""
         self._budget.succeeded()
+        self._replicas.succeeded(self._sent_to.pop(number))
         self._unanswered -= 1
         self._answered += 1
         del self._first_sent_s[number]
+        self._failures.pop(number, None)
+        self._last_error.pop(number, None)
 
     def fail(self, number: int, error: StressError, now_s: float) -> None:
         """A window failed: it is sent again later, unless that is no use.
@@ -84,6 +104,10 @@ class WindowSchedule:
         Raises:
             StressError: ``error``, with what was tried.
         """
+        if isinstance(error, Unavailable):
+            self._replicas.failed(self._sent_to[number], now_s)
+        else:
+            self._replicas.ended(self._sent_to[number])
         self._unanswered -= 1
         failures = self._failures[number] = self._failures.get(number, 0) + 1
         self._last_error[number] = error
@@ -105,10 +129,14 @@ class WindowSchedule:
             return
         raise self._given_up(number, now_s, why) from error
 
+    def cancel(self, number: int) -> None:
+        """A window was cancelled, and is not asked for again."""
+        self._replicas.ended(self._sent_to[number])
+
     def _given_up(self, number: int, now_s: float, why: str) -> StressError:
         return given_up(
             self._last_error[number],
-            what=f"window {number + 1} of {self._windows}",
+            what=f"{self._what} {number + 1} of {self._windows}",
             attempts=self._failures[number],
             after_s=now_s - self._first_sent_s[number],
             why=why,

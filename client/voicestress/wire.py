@@ -19,6 +19,7 @@ from voicestress.errors import (
     Overloaded,
     ServiceError,
     StressError,
+    Unauthorized,
     Unavailable,
 )
 
@@ -26,22 +27,18 @@ Priority = Literal["live", "normal", "archive"]
 # Triton's levels, where the model's config has them; a model without them takes all alike.
 PRIORITIES: dict[Priority, int] = {"live": 1, "normal": 2, "archive": 3}
 
+# What comes of a request: a result, or what the service's error means.
+Answer = InferResult | StressError
+
 _QUEUE_SHARE = 0.9
+
+# A server that is stopping unloads its models before it closes its port.
+_UNLOADED = "has no available versions"
+
+_NO_SUCH_NAME = ("dns resolution failed", "errors resolving")
 
 # Triton answers UNAVAILABLE both when it is full and when it is going away; only the words differ.
 _FULL = ("exceeds maximum queue size", "request timeout expired")
-
-
-def check_address(url: str) -> str:
-    """``url`` as gRPC wants it, ``host:port``.
-
-    Raises:
-        ServiceError: it carries a scheme, or no port.
-    """
-    host, _, port = url.rpartition(":")
-    if "://" in url or not host or not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-        raise ServiceError(f"{url}: give the server's gRPC address as host:port, e.g. localhost:8001")
-    return url
 
 
 def window_input(pcm: npt.NDArray[np.int16]) -> list[InferInput]:
@@ -107,8 +104,16 @@ def service_error(error: InferenceServerException, *, url: str, model: str, dead
         return DeadlineExceeded(f"{url}: no answer within {deadline_s:g} s; allow more with deadline_s")
     if status in {"UNAVAILABLE", "RESOURCE_EXHAUSTED"} and any(words in message.lower() for words in _FULL):
         return Overloaded(f"{url}: the queue of {model} is full ({message}); retry later, or add replicas")
+    if status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
+        return Unauthorized(f"{url}: the service refuses this client ({message}); check its token and certificate")
+    if status == "UNAVAILABLE" and "handshake" in message.lower():
+        return Unauthorized(f"{url}: no TLS connection ({message}); check ca, certificate and server_name")
+    if status == "UNAVAILABLE" and any(words in message.lower() for words in _NO_SUCH_NAME):
+        return Unavailable(f"{url}: the name does not resolve ({message}); check it, and the network")
     if status == "UNAVAILABLE":
         return Unavailable(f"{url}: no Triton answers there ({message}); is it running, and is this its gRPC port?")
+    if _UNLOADED in message.lower():
+        return Unavailable(f"{url}: {model} is being loaded or unloaded there ({message}); retry later")
     if status in {"NOT_FOUND", "UNIMPLEMENTED"} or "unknown model" in message.lower():
         return ContractError(f"{url}: no stress model {model!r} there ({message})")
     return ServiceError(f"{url}: {model} failed: {message or status}")

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from tritonclient.grpc import InferenceServerClient
 from voicestress import (
+    AudioLimits,
     ContractError,
     DeadlineExceeded,
     InvalidAudio,
@@ -130,6 +131,11 @@ def test_bad_audio_is_refused_before_the_server_is_asked(client, tmp_path):
     (tmp_path / "call.wav").write_text("not a recording")
     with pytest.raises(InvalidAudio, match=r"call\.wav"):
         client.analyze(tmp_path / "call.wav")
+
+
+def test_a_recording_beyond_the_limits_is_refused_before_it_is_decoded(client):
+    with pytest.raises(InvalidAudio, match=r"11\.0 s long; at most 10 s"):
+        client.analyze(JFK_WAV, limits=AudioLimits(longest_s=10))
 
 
 def test_nothing_there_is_unavailable_and_says_so_at_once():

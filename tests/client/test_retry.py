@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from voicestress import ContractError, DeadlineExceeded, Overloaded, RetryPolicy, ServiceError, Unavailable
+from voicestress.replicas import Replicas
 from voicestress.retry import RetryBudget
 from voicestress.schedule import WindowSchedule
 
 FULL = Overloaded("here:8001: the queue of stress is full")
 
 
-def schedule(windows=1, *, in_flight=2, deadline_s=30.0, budget=None, **policy):
+def schedule(windows=1, *, in_flight=2, deadline_s=30.0, budget=None, replicas=1, **policy):
     return WindowSchedule(
         windows,
         in_flight=in_flight,
         deadline_s=deadline_s,
         policy=RetryPolicy(**policy),
         budget=budget or RetryBudget(),
+        replicas=Replicas(replicas),
     )
 
 
@@ -145,3 +149,12 @@ def test_a_few_failures_among_many_successes_are_always_retried():
 def test_a_policy_that_makes_no_sense_is_refused(policy):
     with pytest.raises(ValueError, match=r"attempts|first_delay_s"):
         RetryPolicy(**policy)
+
+
+def test_a_window_that_failed_is_sent_to_another_server():
+    plan = schedule(replicas=3, attempts=10)
+    asked = [send_all(plan, 0.0)[0].replica]
+    for at_s in range(1, 4):
+        plan.fail(0, FULL, float(at_s))
+        asked.append(send_all(plan, at_s + 0.5)[0].replica)
+    assert all(one != other for one, other in itertools.pairwise(asked))
