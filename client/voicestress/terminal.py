@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import TextIO
+
 from voicestress.report import StressReport, WindowReport
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SILENCE = "·"
 _TIMELINE_COLUMNS = 60
 _MOST_ROWS = 12
+
+
+def printable(name: str) -> str:
+    """``name`` with control characters escaped, so that a file's name can't move the cursor or fake a line."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in name)
+
+
+def wants_colour(stream: TextIO | None, environment: Mapping[str, str]) -> bool:
+    """Whether ``stream`` is a terminal for colours, nobody refused them (no-color.org), and rich is there for them."""
+    if stream is None or not stream.isatty() or environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
+        return False
+    return stream.encoding.lower().startswith("utf") and find_spec("rich") is not None
 
 
 def render(name: str, report: StressReport) -> str:
@@ -38,13 +54,24 @@ def render(name: str, report: StressReport) -> str:
 
 def timeline(report: StressReport, columns: int = _TIMELINE_COLUMNS) -> str:
     """The level over time as ``columns`` bars, the higher the more stressed; a dot where no window is."""
+    return "".join(bar for bar, _ in timeline_bars(report, columns))
+
+
+def timeline_bars(report: StressReport, columns: int) -> list[tuple[str, float | None]]:
+    """The bars of ``timeline`` and their levels, None where no window is."""
     step_s = report.duration_s / columns
-    cells = []
+    cells: list[tuple[str, float | None]] = []
     for column in range(columns):
         start_s, end_s = column * step_s, (column + 1) * step_s
         levels = [w.stress_level for w in report.windows if w.start_s < end_s and w.end_s > start_s]
-        cells.append(_bar(max(levels)) if levels else _SILENCE)
-    return "".join(cells)
+        cells.append((_bar(max(levels)), max(levels)) if levels else (_SILENCE, None))
+    return cells
+
+
+def highest_windows(windows: tuple[WindowReport, ...]) -> tuple[WindowReport, ...]:
+    """The windows a terminal has room for, those with the highest levels, in order of time."""
+    highest = sorted(windows, key=lambda window: window.stress_level, reverse=True)[:_MOST_ROWS]
+    return tuple(sorted(highest, key=lambda window: window.start_s))
 
 
 def _bar(level: float) -> str:
@@ -52,11 +79,9 @@ def _bar(level: float) -> str:
 
 
 def _table(windows: tuple[WindowReport, ...], shown: str) -> list[str]:
-    rows, note = windows, []
-    if len(windows) > _MOST_ROWS:
-        highest = sorted(windows, key=lambda window: window.stress_level, reverse=True)[:_MOST_ROWS]
-        rows = tuple(sorted(highest, key=lambda window: window.start_s))
-        note = [f"  the {_MOST_ROWS} highest of {len(windows)} windows; --json has them all"]
+    rows, note = highest_windows(windows), []
+    if len(windows) > len(rows):
+        note = [f"  the {len(rows)} highest of {len(windows)} windows; --json has them all"]
     labels = list(windows[0].emotions)
     header = "  start     end   level " + "".join(f"{label:>10}" for label in labels)
     lines = [
