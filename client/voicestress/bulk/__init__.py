@@ -1,0 +1,1 @@
+"""Archives: every recording of a source scored exactly once, whatever happens in between."""
