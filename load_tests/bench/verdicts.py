@@ -10,7 +10,7 @@ Found = Mapping[str, Any]
 
 _IDLE_FACTOR, _IDLE_S = 1.05, 0.003
 _BUSY_SHARE = 0.7
-_SERVED_BATCH = "2"  # as many windows as the shipped configuration puts together
+_SERVED_BATCH = "4"  # as many windows as the shipped configuration puts together
 _REJECTION_S = 1.0
 
 
@@ -94,7 +94,7 @@ def _growth(found: Found) -> Iterator[Verdict]:
         by_size = {str(size): ratio for size, ratio in found[name].items()}
         yield Verdict(f"batches of {_SERVED_BATCH}, as served, {what}", wanted, by_size[_SERVED_BATCH], "times")
         worst = min(by_size, key=by_size.__getitem__)
-        known = "more than four windows share a padded view, and leave the cache; as served, batches are of 2"
+        known = "more than four windows share a padded view, and leave the cache; as served, batches are of 4"
         yield Verdict(f"batches of {worst}, the worst size, {what}", wanted, by_size[worst], "times", known=known)
 
 

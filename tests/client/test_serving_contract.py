@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 from voicestress_model.agreement import reference_logits
+from voicestress_model.triton_config import CPU_BATCH_SIZE
 
 from tests.conftest import TORCHSCRIPT_MODEL
 from tests.model.conftest import noise
@@ -71,12 +72,13 @@ def test_served_logits_do_not_depend_on_neighbours(triton, speech, model):
     assert windows - windows_before > batches - batches_before, "no batch was shared: the test shows nothing"
 
 
-def test_a_cpu_scores_two_waiting_windows_at_once_and_no_more(triton):
+def test_a_cpu_scores_waiting_windows_a_batch_at_a_time_and_no_more(triton):
     windows_before, batches_before = counts(triton, "group_norm")
-    infer_together(triton, "group_norm", [noise(LONGEST)] * 16)
+    waiting = 4 * CPU_BATCH_SIZE
+    infer_together(triton, "group_norm", [noise(LONGEST)] * waiting)
     windows, batches = counts(triton, "group_norm")
-    assert windows - windows_before == 16
-    assert 8 <= batches - batches_before < 16
+    assert windows - windows_before == waiting
+    assert 4 <= batches - batches_before < waiting
 
 
 @pytest.mark.parametrize("model", MODELS)
