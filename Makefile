@@ -8,6 +8,8 @@ PEERS := .venv/peers .venv/mlserver
 VOICES := espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts
 # What the Go program of docs/wire is built with: Debian's own grpc-go, without modules.
 GO := golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev protoc-gen-go-1-5 protoc-gen-go-grpc
+# The microphone's library, for `voicestress listen`.
+MICROPHONE := libportaudio2
 DEMO_MODEL := model/voicestress-demo
 # On two cores, two processes of one thread are faster than one process of two.
 TRAIN = ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(DEV)/bin/torchrun --standalone --nproc-per-node 2 -m voicestress train
@@ -88,7 +90,7 @@ $(DEMO)/.ready: pyproject.toml deploy/local/environment.sh
 	@sh deploy/local/environment.sh $(DEMO) local
 
 $(DEV)/.ready: pyproject.toml deploy/local/environment.sh
-	@sh deploy/local/environment.sh $(DEV) local,model,train,dev $(VOICES) $(GO)
+	@sh deploy/local/environment.sh $(DEV) local,model,train,dev $(VOICES) $(GO) $(MICROPHONE)
 
 $(PEERS:=/.ready): .venv/%/.ready: load_tests/peers/requirements-%.txt load_tests/peers/environment.sh | $(DEV)/.ready
 	@sh load_tests/peers/environment.sh $(@D) $< $(DEV)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import threading
 from collections.abc import Iterator
-from typing import Any
 
 from voicestress.errors import InvalidAudio
 
+# What is heard while the server is slow: half a minute, in chunks of 0.1 s.
 _HELD_CHUNKS = 300
+_NOTICE_S = 0.2
 
 
 def microphone(rate_hz: int, *, channels: int, step_s: float) -> Iterator[bytes]:
@@ -22,33 +25,41 @@ def microphone(rate_hz: int, *, channels: int, step_s: float) -> Iterator[bytes]
     except OSError as error:
         raise InvalidAudio(f"microphone: {error}. Install it, e.g. `apt-get install libportaudio2`.") from error
 
-    chunks: queue.Queue[bytes] = queue.Queue(_HELD_CHUNKS)
-    lost: list[str] = []
-
-    def on_chunk(samples: Any, frames: int, time: object, status: Any) -> None:
-        try:
-            chunks.put_nowait(bytes(samples))
-        except queue.Full:
-            lost.append("the server was too slow for half a minute")
-
+    frames = max(1, round(step_s * rate_hz))
     try:
         recording = sounddevice.RawInputStream(
-            samplerate=rate_hz,
-            channels=channels,
-            dtype="int16",
-            blocksize=max(1, round(step_s * rate_hz)),
-            callback=on_chunk,
+            samplerate=rate_hz, channels=channels, dtype="int16", blocksize=frames, latency="high"
         )
     except (sounddevice.PortAudioError, ValueError) as error:
         raise InvalidAudio(
             f"microphone: can't be recorded at {rate_hz} Hz with {channels} channels ({error}). Check --rate, "
             "`python -m sounddevice` for what there is, or pipe audio in."
         ) from error
+    chunks: queue.Queue[bytes | None] = queue.Queue(_HELD_CHUNKS)
+    over = threading.Event()
+
+    def record() -> None:
+        with contextlib.suppress(sounddevice.PortAudioError):  # it was closed, or is gone: no more chunks come
+            while not over.is_set():
+                samples, is_some_lost = recording.read(frames)
+                chunk = None if is_some_lost else bytes(samples)
+                while not over.is_set():
+                    with contextlib.suppress(queue.Full):
+                        chunks.put(chunk, timeout=_NOTICE_S)
+                        break
+
+    hearing = threading.Thread(target=record, daemon=True)
     with recording:
-        while True:
-            try:
-                yield chunks.get(timeout=10 * step_s)
-            except queue.Empty:
-                raise InvalidAudio("microphone: gives nothing any more. Is it still plugged in?") from None
-            if lost:
-                raise InvalidAudio(f"microphone: some of what it heard is lost: {lost[0]}")
+        hearing.start()
+        try:
+            while True:
+                try:
+                    chunk = chunks.get(timeout=20 * step_s)
+                except queue.Empty:
+                    raise InvalidAudio("microphone: gives nothing any more. Is it still plugged in?") from None
+                if chunk is None:
+                    raise InvalidAudio("microphone: some of what it heard is lost; this machine or the server is slow")
+                yield chunk
+        finally:
+            over.set()
+            hearing.join(timeout=10 * step_s)
