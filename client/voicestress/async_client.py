@@ -58,9 +58,9 @@ class AsyncStressClient(BaseClient):
                         self._model, headers=self._headers(), client_timeout=call.timeout_s
                     )
                 except InferenceServerException as error:
-                    schedule.fail(call.number, self._service_error(error, call), time.monotonic())
+                    schedule.fail(call, self._service_error(error, call), time.monotonic())
                 else:
-                    schedule.answer(call.number)
+                    schedule.answer(call)
                     self._adopt(response.config, call)
             return self._contract
 

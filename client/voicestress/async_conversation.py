@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from voicestress.errors import ServiceError, StressError
+from voicestress.schedule import Call
 from voicestress.scoring import Request, Scoring
 from voicestress.wire import Answer
 
@@ -22,7 +23,7 @@ class AsyncConversation:
 
     def __init__(self, scoring: Scoring, ask: Callable[[Request], Awaitable[Answer]], *, patience_s: float) -> None:
         self._scoring, self._ask, self._patience_s = scoring, ask, patience_s
-        self._calls: dict[asyncio.Task[Answer], int] = {}
+        self._calls: dict[asyncio.Future[Answer], Call] = {}
 
     async def run(self, *, unanswered: int = 0) -> None:
         """Send and wait until at most so many windows are ``unanswered``."""
@@ -39,14 +40,14 @@ class AsyncConversation:
 
     def cancel(self) -> None:
         """End what is still with the servers; they are told."""
-        for call, number in self._calls.items():
-            call.cancel()
-            self._scoring.cancelled(number)
+        for asked, call in self._calls.items():
+            asked.cancel()
+            self._scoring.cancelled(call)
         self._calls.clear()
 
     def _send_due(self) -> None:
         while (request := self._scoring.next_request(time.monotonic())) is not None:
-            self._calls[asyncio.ensure_future(self._ask(request))] = request.call.number
+            self._calls[asyncio.ensure_future(self._ask(request))] = request.call
 
     async def _receive(self, at_most_s: float | None) -> None:
         """Take the answers that come next, if any come within ``at_most_s``."""
@@ -61,9 +62,16 @@ class AsyncConversation:
         if not done and at_most_s is None:
             # gRPC ends every call at its deadline; should it ever not, nothing here hangs.
             raise ServiceError(f"neither answer nor time-out from a server in {self._patience_s:g} s")
-        for call in done:
-            number, answer = self._calls.pop(call), call.result()
+        for asked in done:
+            if (call := self._calls.pop(asked, None)) is None:
+                continue  # another call for the same window was answered first
+            answer = asked.result()
             if isinstance(answer, StressError):
-                self._scoring.failed(number, answer, time.monotonic())
+                self._scoring.failed(call, answer, time.monotonic())
             else:
-                self._scoring.answered(number, answer)
+                self._forget(self._scoring.answered(call, answer))
+
+    def _forget(self, useless: list[Call]) -> None:
+        for asked in [asked for asked, call in self._calls.items() if call in useless]:
+            del self._calls[asked]
+            asked.cancel()

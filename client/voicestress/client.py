@@ -50,9 +50,9 @@ class StressClient(BaseClient):
                     self._model, headers=self._headers(), client_timeout=call.timeout_s
                 )
             except InferenceServerException as error:
-                schedule.fail(call.number, self._service_error(error, call), time.monotonic())
+                schedule.fail(call, self._service_error(error, call), time.monotonic())
             else:
-                schedule.answer(call.number)
+                schedule.answer(call)
                 self._adopt(response.config, call)
         return self._contract
 
@@ -146,7 +146,7 @@ class StressClient(BaseClient):
         def send(request: Request, answers: Answers) -> Any:
             def on_answer(result: InferResult | None, error: InferenceServerException | None) -> None:
                 failure = None if error is None else self._service_error(error, request.call)
-                answers.put((request.call.number, failure or result))
+                answers.put((request.call, failure or result))
 
             triton = self._tritons[request.call.replica]
             return triton.async_infer(callback=on_answer, **self._arguments(request, priority))

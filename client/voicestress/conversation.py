@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from voicestress.errors import ServiceError, StressError
+from voicestress.schedule import Call
 from voicestress.scoring import Request, Scoring
 from voicestress.wire import Answer
 
-Answers = queue.SimpleQueue[tuple[int, Answer]]
+Answers = queue.SimpleQueue[tuple[Call, Answer]]
 
 
 class Conversation:
@@ -32,7 +33,7 @@ class Conversation:
     ) -> None:
         self._scoring, self._send, self._patience_s = scoring, send, patience_s
         self._answers: Answers = queue.SimpleQueue()
-        self._calls: dict[int, Any] = {}
+        self._calls: dict[Call, Any] = {}
 
     def run(self, *, unanswered: int = 0) -> None:
         """Send and wait until at most so many windows are ``unanswered``."""
@@ -48,27 +49,29 @@ class Conversation:
 
     def cancel(self) -> None:
         """End what is still with the servers; they are told."""
-        for number, call in self._calls.items():
-            call.cancel()
-            self._scoring.cancelled(number)
+        for call, sent in self._calls.items():
+            sent.cancel()
+            self._scoring.cancelled(call)
         self._calls.clear()
 
     def _send_due(self) -> None:
         while (request := self._scoring.next_request(time.monotonic())) is not None:
-            self._calls[request.call.number] = self._send(request, self._answers)
+            self._calls[request.call] = self._send(request, self._answers)
 
     def _receive(self, at_most_s: float | None) -> bool:
         """Take the next answer; false if there is none within ``at_most_s``."""
         try:
-            number, answer = self._answers.get(timeout=self._patience_s if at_most_s is None else at_most_s)
+            call, answer = self._answers.get(timeout=self._patience_s if at_most_s is None else at_most_s)
         except queue.Empty:
             if at_most_s is not None:
                 return False
             # gRPC ends every call at its deadline; should it ever not, nothing here hangs.
             raise ServiceError(f"neither answer nor time-out from a server in {self._patience_s:g} s") from None
-        del self._calls[number]
+        if self._calls.pop(call, None) is None:
+            return True  # it was cancelled, and answered all the same
         if isinstance(answer, StressError):
-            self._scoring.failed(number, answer, time.monotonic())
+            self._scoring.failed(call, answer, time.monotonic())
         else:
-            self._scoring.answered(number, answer)
+            for useless in self._scoring.answered(call, answer):
+                self._calls.pop(useless).cancel()
         return True

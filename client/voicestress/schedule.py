@@ -6,6 +6,7 @@ Like ``retry.py`` without clock, network and threads: whoever drives it tells th
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from dataclasses import dataclass
 
 from voicestress.errors import StressError, Unavailable
@@ -15,8 +16,12 @@ from voicestress.retry import WORTH_RETRYING, RetryBudget, RetryPolicy, given_up
 
 @dataclass(frozen=True)
 class Call:
-    """Window ``number``, to be sent to server ``replica`` now and answered within ``timeout_s`` seconds."""
+    """Window ``number``, to be sent to server ``replica`` now and answered within ``timeout_s`` seconds.
 
+    A window may be with two servers at once: ``key`` tells calls apart.
+    """
+
+    key: int
     number: int
     replica: int
     timeout_s: float
@@ -44,8 +49,10 @@ class WindowSchedule:
         self._policy, self._budget, self._replicas = policy, budget, replicas
         self._fresh = 0  # number of the next window that was never sent
         self._answered = 0
-        self._unanswered = 0
+        self._keys = 0
+        self._calls: dict[int, dict[int, Call]] = {}  # of each window that is with servers, by their keys
         self._again: list[tuple[float, int]] = []  # when a failed window is due, and its number; a heap
+        self._slow: deque[tuple[float, Call]] = deque()  # when a call is worth a second one, in order
         self._first_sent_s: dict[int, float] = {}
         self._sent_to: dict[int, int] = {}  # the server each window was sent to last
         self._failures: dict[int, int] = {}
@@ -66,7 +73,10 @@ class WindowSchedule:
         Raises:
             StressError: a failed window's deadline passed while others were in flight; with what was tried.
         """
-        if self._unanswered >= self._in_flight:
+        if (slow := self._next_slow()) is not None and slow[0] <= now_s:
+            self._slow.popleft()
+            return self._call(slow[1].number, now_s)
+        if len(self._calls) >= self._in_flight:
             return None
         if self._again and self._again[0][0] <= now_s:
             _, number = heapq.heappop(self._again)
@@ -75,43 +85,52 @@ class WindowSchedule:
             self._first_sent_s[number] = now_s
         else:
             return None
-        left_s = self._first_sent_s[number] + self._deadline_s - now_s
-        if left_s <= 0:
+        if now_s >= self._first_sent_s[number] + self._deadline_s:
             raise self._given_up(number, now_s, f"the deadline of {self._deadline_s:g} s passed before its turn")
-        self._unanswered += 1
-        replica = self._sent_to[number] = self._replicas.pick(now_s, avoid=self._sent_to.get(number))
-        return Call(number, replica, left_s)
+        call = self._call(number, now_s)
+        if self._policy.second_after_s is not None:
+            self._slow.append((now_s + self._policy.second_after_s, call))
+        return call
 
     def wait_s(self, now_s: float) -> float | None:
         """Seconds until there may be something to send; None if only an answer can change that."""
-        if not self._again or self._unanswered >= self._in_flight:
-            return None
-        return max(0.0, self._again[0][0] - now_s)
+        due = [slow[0]] if (slow := self._next_slow()) is not None else []
+        if self._again and len(self._calls) < self._in_flight:
+            due.append(self._again[0][0])
+        return max(0.0, min(due) - now_s) if due else None
 
-    def answer(self, number: int) -> None:
-        """A window was answered."""
+    def answer(self, call: Call) -> list[Call]:
+        """A call was answered, and with it its window. What else asks for that is of no use now, and returned."""
         self._budget.succeeded()
-        self._replicas.succeeded(self._sent_to.pop(number))
-        self._unanswered -= 1
+        self._replicas.succeeded(call.replica)
+        others = self._calls.pop(call.number)
+        del others[call.key]
+        for other in others.values():
+            self._replicas.ended(other.replica)
         self._answered += 1
-        del self._first_sent_s[number]
-        self._failures.pop(number, None)
-        self._last_error.pop(number, None)
+        del self._first_sent_s[call.number], self._sent_to[call.number]
+        self._failures.pop(call.number, None)
+        self._last_error.pop(call.number, None)
+        return list(others.values())
 
-    def fail(self, number: int, error: StressError, now_s: float) -> None:
-        """A window failed: it is sent again later, unless that is no use.
+    def fail(self, call: Call, error: StressError, now_s: float) -> None:
+        """A call failed: its window is sent again later, unless that is no use, or it is with another server still.
 
         Raises:
             StressError: ``error``, with what was tried.
         """
+        number = call.number
         if isinstance(error, Unavailable):
-            self._replicas.failed(self._sent_to[number], now_s)
+            self._replicas.failed(call.replica, now_s)
         else:
-            self._replicas.ended(self._sent_to[number])
-        self._unanswered -= 1
+            self._replicas.ended(call.replica)
         failures = self._failures[number] = self._failures.get(number, 0) + 1
         self._last_error[number] = error
         within_budget = self._budget.failed()
+        del self._calls[number][call.key]
+        if self._calls[number] and isinstance(error, WORTH_RETRYING):
+            return
+        del self._calls[number]
         delay_s = self._policy.delay_s(failures)
         spent_s = now_s - self._first_sent_s[number]
         if not isinstance(error, WORTH_RETRYING):
@@ -129,9 +148,22 @@ class WindowSchedule:
             return
         raise self._given_up(number, now_s, why) from error
 
-    def cancel(self, number: int) -> None:
-        """A window was cancelled, and is not asked for again."""
-        self._replicas.ended(self._sent_to[number])
+    def cancel(self, call: Call) -> None:
+        """A call was cancelled, and its window is not asked for again."""
+        self._replicas.ended(call.replica)
+
+    def _call(self, number: int, now_s: float) -> Call:
+        replica = self._sent_to[number] = self._replicas.pick(now_s, avoid=self._sent_to.get(number))
+        self._keys += 1
+        call = Call(self._keys, number, replica, self._first_sent_s[number] + self._deadline_s - now_s)
+        self._calls.setdefault(number, {})[call.key] = call
+        return call
+
+    def _next_slow(self) -> tuple[float, Call] | None:
+        """The next call that is worth a second one, and when, as long as most requests succeed."""
+        while self._slow and self._slow[0][1].key not in self._calls.get(self._slow[0][1].number, {}):
+            self._slow.popleft()  # it was answered, or failed
+        return self._slow[0] if self._slow and self._budget.is_left else None
 
     def _given_up(self, number: int, now_s: float, why: str) -> StressError:
         return given_up(

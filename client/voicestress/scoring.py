@@ -68,14 +68,14 @@ class Scoring:
         """Seconds until there may be something to send; None if only an answer can change that."""
         return self._schedule.wait_s(now_s)
 
-    def answered(self, number: int, result: InferResult) -> None:
-        """A window was answered with ``result``.
+    def answered(self, call: Call, result: InferResult) -> list[Call]:
+        """A call was answered with ``result``; other calls for its window are of no use now, and returned.
 
         Raises:
             ServiceError: the answer breaks the contract, or is another version's than those before.
         """
-        self._schedule.answer(number)
-        del self._unanswered[number]
+        useless = self._schedule.answer(call)
+        del self._unanswered[call.number]
         version = result.get_response().model_version
         if self.version not in ("", version):
             raise ServiceError(
@@ -83,19 +83,20 @@ class Scoring:
                 "analyze it again"
             )
         self.version = version
-        self._logits[number] = wire.window_logits(result, self.contract)
+        self._logits[call.number] = wire.window_logits(result, self.contract)
+        return useless
 
-    def failed(self, number: int, error: StressError, now_s: float) -> None:
-        """A window failed with ``error``: it is sent again later, unless that is no use.
+    def failed(self, call: Call, error: StressError, now_s: float) -> None:
+        """A call failed with ``error``: its window is sent again later, unless that is no use.
 
         Raises:
             StressError: ``error``, with what was tried.
         """
-        self._schedule.fail(number, error, now_s)
+        self._schedule.fail(call, error, now_s)
 
-    def cancelled(self, number: int) -> None:
-        """A window was cancelled, and is not asked for again."""
-        self._schedule.cancel(number)
+    def cancelled(self, call: Call) -> None:
+        """A call was cancelled, and its window is not asked for again."""
+        self._schedule.cancel(call)
 
     def take(self) -> list[npt.NDArray[np.float32]]:
         """The logits ``[labels]`` of the windows after those taken before, in order, as far as they are known."""

@@ -122,6 +122,35 @@ def test_no_request_fails_when_servers_are_killed_stopped_and_started_again(repl
     assert max(levels) - min(levels) <= 0.01
 
 
+@pytest.mark.parametrize("kind", ["threads", "asyncio"])
+def test_a_server_that_hangs_is_made_up_for_by_a_second_call(server, kind):
+    """One of two is stopped in its tracks; without second calls its windows would wait for their deadline."""
+    policy = RetryPolicy(second_after_s=0.3)
+    with TritonServer(MODEL_REPOSITORY, models=["stress"]) as hanging:
+        urls = [server.url, hanging.url]
+        with StressClient(urls, deadline_s=30.0, retries=policy) as client:
+            expected = client.analyze(JFK_WAV)
+            recording = read_recording(JFK_WAV, **client.contract().window_bounds)
+
+            async def ask():
+                async with AsyncStressClient(urls, deadline_s=30.0, retries=policy) as other:
+                    await other.contract()
+                    os.kill(hanging.pid, signal.SIGSTOP)
+                    return await other.score(recording)
+
+            start_s = time.monotonic()
+            try:
+                if kind == "asyncio":
+                    report = asyncio.run(ask())
+                else:
+                    os.kill(hanging.pid, signal.SIGSTOP)
+                    report = client.score(recording)
+                assert time.monotonic() - start_s < 10
+            finally:
+                os.kill(hanging.pid, signal.SIGCONT)
+    assert report.stress_level == pytest.approx(expected.stress_level, abs=1e-3)
+
+
 def test_a_client_may_start_while_some_servers_are_away(server):
     away = [f"127.0.0.1:{closed_port()}" for _ in range(2)]
     with StressClient([*away, server.url], model="group_norm") as client:

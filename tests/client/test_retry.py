@@ -24,6 +24,18 @@ def schedule(windows=1, *, in_flight=2, deadline_s=30.0, budget=None, replicas=1
     )
 
 
+def last_call(plan, number):
+    return list(plan._calls[number].values())[-1]
+
+
+def fail(plan, number, error, now_s):
+    plan.fail(last_call(plan, number), error, now_s)
+
+
+def answer(plan, number):
+    return plan.answer(last_call(plan, number))
+
+
 def send_all(plan, now_s):
     calls = []
     while (call := plan.next_call(now_s)) is not None:
@@ -39,9 +51,9 @@ def test_only_so_many_windows_are_in_flight_and_every_one_is_sent_once():
         sent += [call.number for call in calls]
         if sent[-1] == 4 and len(sent) == 5:
             for number in (sent[-2], sent[-1]):
-                plan.answer(number)
+                answer(plan, number)
         else:
-            plan.answer(sent[len(sent) - 2])
+            answer(plan, sent[len(sent) - 2])
     assert sent == [0, 1, 2, 3, 4]
 
 
@@ -57,23 +69,23 @@ def test_delays_are_drawn_from_nothing_to_a_bound_that_doubles():
 def test_a_window_that_found_the_server_full_or_away_is_sent_again_after_a_delay(error):
     plan = schedule(first_delay_s=0.1)
     assert send_all(plan, 10.0)[0].timeout_s == 30
-    plan.fail(0, error, 10.5)
+    fail(plan, 0, error, 10.5)
     wait_s = plan.wait_s(10.5)
     assert 0 <= wait_s <= 0.1
     (again,) = send_all(plan, 10.5 + wait_s)
     assert again.number == 0
     assert again.timeout_s == pytest.approx(30 - 0.5 - wait_s)  # one deadline for all attempts
-    plan.answer(0)
+    answer(plan, 0)
     assert plan.is_done
 
 
 def test_other_windows_go_on_while_one_waits():
     plan = schedule(3, in_flight=2, first_delay_s=5.0, longest_delay_s=5.0)
     send_all(plan, 0.0)
-    plan.fail(0, FULL, 0.0)
+    fail(plan, 0, FULL, 0.0)
     assert [call.number for call in send_all(plan, 0.0)] == [2]
     assert plan.wait_s(0.0) is None  # no room: only an answer changes anything
-    plan.answer(1)
+    answer(plan, 1)
     assert plan.wait_s(0.0) > 0
 
 
@@ -84,7 +96,7 @@ def test_what_would_fail_again_is_not_tried_again(error):
     plan = schedule()
     send_all(plan, 0.0)
     with pytest.raises(type(error), match=str(error)):
-        plan.fail(0, error, 0.1)
+        fail(plan, 0, error, 0.1)
 
 
 def test_who_gives_up_says_what_was_tried():
@@ -93,26 +105,26 @@ def test_who_gives_up_says_what_was_tried():
         now_s += plan.wait_s(now_s) or 0.0
         send_all(plan, now_s)
         if attempt < 2:
-            plan.fail(0, FULL, now_s)
+            fail(plan, 0, FULL, now_s)
     with pytest.raises(Overloaded, match=r"; gave up window 1 of 3 after 3 attempts in \d\.\d s: no more are allowed"):
-        plan.fail(0, FULL, now_s)
+        fail(plan, 0, FULL, now_s)
 
 
 def test_no_retry_outlives_the_deadline():
     plan = schedule(deadline_s=1.0)
     send_all(plan, 0.0)
-    plan.fail(0, FULL, 0.0)
+    fail(plan, 0, FULL, 0.0)
     send_all(plan, 0.9)
     with pytest.raises(Overloaded, match="the deadline of 1 s leaves no time"):
-        plan.fail(0, FULL, 1.0)
+        fail(plan, 0, FULL, 1.0)
 
 
 def test_a_retry_whose_deadline_passes_while_others_are_in_flight_is_given_up():
     plan = schedule(2, in_flight=1, deadline_s=1.0, first_delay_s=0.01, longest_delay_s=0.01)
     send_all(plan, 0.0)
-    plan.fail(0, FULL, 0.1)
+    fail(plan, 0, FULL, 0.1)
     assert [call.number for call in send_all(plan, 0.1)] == [1]  # while the first waits
-    plan.answer(1)
+    answer(plan, 1)
     with pytest.raises(Overloaded, match=r"gave up window 1 of 2 after 1 attempt in 1\.5 s: the deadline of 1 s"):
         plan.next_call(1.5)
 
@@ -123,7 +135,7 @@ def test_a_budget_ends_retries_when_most_requests_fail_and_comes_back_with_succe
     plan = schedule(budget=budget)
     send_all(plan, 0.0)
     with pytest.raises(Overloaded, match=r"is full; gave up window 1 of 1 after 1 attempt in 0\.0 s: too many"):
-        plan.fail(0, FULL, 0.0)
+        fail(plan, 0, FULL, 0.0)
     for _ in range(2000):
         budget.succeeded()
     assert budget.failed()
@@ -155,6 +167,58 @@ def test_a_window_that_failed_is_sent_to_another_server():
     plan = schedule(replicas=3, attempts=10)
     asked = [send_all(plan, 0.0)[0].replica]
     for at_s in range(1, 4):
-        plan.fail(0, FULL, float(at_s))
+        fail(plan, 0, FULL, float(at_s))
         asked.append(send_all(plan, at_s + 0.5)[0].replica)
     assert all(one != other for one, other in itertools.pairwise(asked))
+
+
+def test_a_slow_window_is_sent_to_another_server_too_and_the_first_answer_counts():
+    plan = schedule(replicas=2, second_after_s=1.0)
+    (first,) = send_all(plan, 0.0)
+    assert plan.wait_s(0.4) == pytest.approx(0.6)
+    assert send_all(plan, 0.9) == []
+    (second,) = send_all(plan, 1.0)
+    assert (second.number, second.replica != first.replica, second.timeout_s) == (0, True, 29.0)
+    assert plan.wait_s(1.0) is None, "a third is not sent"
+    assert plan.answer(second) == [first], "the other is of no use now"
+    assert plan.is_done
+
+
+def test_by_default_no_window_is_sent_twice():
+    plan = schedule(replicas=2)
+    send_all(plan, 0.0)
+    assert plan.wait_s(0.0) is None
+    assert send_all(plan, 29.0) == []
+
+
+def test_where_one_of_two_calls_fails_the_other_goes_on():
+    plan = schedule(replicas=2, second_after_s=1.0)
+    (first,) = send_all(plan, 0.0)
+    (second,) = send_all(plan, 1.0)
+    plan.fail(first, Unavailable("it died"), 1.5)
+    assert (plan.wait_s(1.5), send_all(plan, 9.0)) == (None, [])
+    plan.fail(second, Unavailable("it died too"), 9.0)
+    (third,) = send_all(plan, 9.0 + plan.wait_s(9.0))
+    assert plan.answer(third) == []
+
+
+def test_a_window_that_was_answered_is_not_sent_again():
+    plan = schedule(3, in_flight=3, replicas=2, second_after_s=1.0)
+    calls = send_all(plan, 0.0)
+    plan.answer(calls[0])
+    assert [call.number for call in send_all(plan, 1.0)] == [1, 2]
+
+
+def test_second_calls_end_with_the_budget():
+    budget = RetryBudget()
+    while budget.failed():
+        pass
+    plan = schedule(replicas=2, second_after_s=1.0, budget=budget)
+    send_all(plan, 0.0)
+    assert send_all(plan, 5.0) == []
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf")])
+def test_a_second_call_needs_a_time(seconds):
+    with pytest.raises(ValueError, match="second_after_s"):
+        RetryPolicy(second_after_s=seconds)
