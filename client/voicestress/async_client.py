@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 
 from tritonclient.grpc.aio import InferenceServerClient
@@ -18,7 +19,7 @@ from voicestress_audio.limits import DEFAULT_LIMITS
 from voicestress import tracing, wire
 from voicestress.async_conversation import AsyncConversation
 from voicestress.async_stream import AsyncStressStream
-from voicestress.base import BaseClient
+from voicestress.base import MODEL_CHANGES, BaseClient
 from voicestress.contract import StressContract
 from voicestress.report import StressReport
 from voicestress.scoring import Request, Scoring
@@ -33,7 +34,7 @@ class AsyncStressClient(BaseClient):
 
     def _connect(self) -> None:
         self._tritons: list[InferenceServerClient] = []  # made when first needed: they belong to an event loop
-        self._reading = asyncio.Lock()
+        self._asking: asyncio.Future[None] | None = None
         threads = os.cpu_count() or 1
         # Streams don't queue behind archives.
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="voicestress-read")
@@ -46,23 +47,12 @@ class AsyncStressClient(BaseClient):
             Unavailable, DeadlineExceeded, Unauthorized: no server can be asked.
             ContractError: the model there is not one this client can read.
         """
-        async with self._reading:
-            schedule = self._schedule(what="request", windows=1)
-            while self._contract is None:
-                now_s = time.monotonic()
-                if (call := schedule.next_call(now_s)) is None:
-                    await asyncio.sleep(schedule.wait_s(now_s) or 0.0)
-                    continue
-                try:
-                    response = await self._triton(call.replica).get_model_config(
-                        self._model, headers=self._headers(), client_timeout=call.timeout_s
-                    )
-                except InferenceServerException as error:
-                    schedule.fail(call, self._service_error(error, call), time.monotonic())
-                else:
-                    schedule.answer(call)
-                    self._adopt(response.config, call)
-            return self._contract
+        while self._contract is None:
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.ensure_future(self._ask_contract())
+                self._asking.add_done_callback(_look_at)
+            await asyncio.shield(self._asking)  # for all who wait, and whoever of them is cancelled
+        return self._contract
 
     async def analyze(
         self, source: Source, *, speech_detection: bool = True, limits: AudioLimits = DEFAULT_LIMITS
@@ -93,11 +83,11 @@ class AsyncStressClient(BaseClient):
             ServiceError, ContractError: as ``analyze``.
         """
         with tracing.span("score", windows=len(recording.windows)):
-            scoring = await self._score(recording)
-            if self._is_outdated(scoring):
+            for _ in range(MODEL_CHANGES):
                 scoring = await self._score(recording)
-                self._is_outdated(scoring)
-            return self._report(recording, scoring)
+                if not self._is_outdated(scoring):
+                    return self._report(recording, scoring)
+            raise self._keeps_changing()
 
     @asynccontextmanager
     async def stream(
@@ -115,7 +105,9 @@ class AsyncStressClient(BaseClient):
             ServiceError, ContractError: as ``contract``.
         """
         scoring = self._scoring(await self.contract())
-        live = self._live(scoring, rate_hz, channels=channels, speech_detection=speech_detection)
+        open_live = partial(self._live, scoring, rate_hz, channels=channels, speech_detection=speech_detection)
+        # Making a speech detector takes 0.1 s.
+        live = await asyncio.get_running_loop().run_in_executor(self._listeners, open_live)
         stream = AsyncStressStream(
             live,
             self._conversation(scoring, priority),
@@ -130,6 +122,8 @@ class AsyncStressClient(BaseClient):
 
     async def close(self) -> None:
         """Close the connections. Recordings that are being read are read to their end, for nobody."""
+        if self._asking is not None:
+            self._asking.cancel()
         for executor in (self._readers, self._listeners):
             executor.shutdown(wait=False, cancel_futures=True)
         for triton in self._tritons:
@@ -144,6 +138,23 @@ class AsyncStressClient(BaseClient):
     ) -> None:
         """Close the connections."""
         await self.close()
+
+    async def _ask_contract(self) -> None:
+        schedule = self._schedule(what="request", windows=1)
+        while not schedule.is_done:
+            now_s = time.monotonic()
+            if (call := schedule.next_call(now_s)) is None:
+                await asyncio.sleep(schedule.wait_s(now_s) or 0.0)
+                continue
+            try:
+                response = await self._triton(call.replica).get_model_config(
+                    self._model, headers=self._headers(), client_timeout=call.timeout_s
+                )
+            except InferenceServerException as error:
+                schedule.fail(call, self._service_error(error, call), time.monotonic())
+            else:
+                schedule.answer(call)
+                self._adopt(response.config, call)
 
     async def _score(self, recording: Recording) -> Scoring:
         scoring = self._scoring(await self.contract())
@@ -172,3 +183,9 @@ class AsyncStressClient(BaseClient):
                 for url in self._urls
             ]
         return self._tritons[replica]
+
+
+def _look_at(asked: asyncio.Future[None]) -> None:
+    """An error nobody waits for any more is no news."""
+    if not asked.cancelled():
+        asked.exception()

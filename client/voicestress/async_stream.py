@@ -53,10 +53,12 @@ class AsyncStressStream:
         with self._live.ending_on_error(self.close):
             if isinstance(chunk, np.ndarray):
                 self._waiting.append(chunk.copy())
-                self._waiting_s += len(chunk) / self._rate_hz
-            else:
+                self._waiting_s += (len(chunk) if chunk.ndim else 1) / self._rate_hz
+            elif isinstance(chunk, (bytes, bytearray, memoryview)):
                 self._waiting.append(bytes(chunk))
                 self._waiting_s += len(chunk) / self._bytes_per_s
+            else:
+                raise TypeError(f"a chunk is a numpy array, or the bytes of 16-bit samples, not {type(chunk).__name__}")
             if self._waiting_s >= _HEARD_AT_ONCE_S:
                 await self._hear_waiting()
             await self._conversation.go_on()
@@ -81,11 +83,12 @@ class AsyncStressStream:
 
     def close(self) -> None:
         """End it without a report; what is with the servers is cancelled."""
+        self._live.end()
         self._conversation.cancel()
         if self._hearing is None:
-            self._live.close()
+            self._live.release()
         else:  # at once where that is done
-            self._hearing.add_done_callback(lambda _: self._live.close())
+            self._hearing.add_done_callback(lambda _: self._live.release())
 
     async def _hear_waiting(self) -> None:
         chunks, self._waiting, self._waiting_s = self._waiting, [], 0.0

@@ -13,7 +13,7 @@ from voicestress_audio import LiveRecording, Recording
 from voicestress import connection, tracing, wire
 from voicestress.connection import Tls, Token
 from voicestress.contract import StressContract
-from voicestress.errors import StressError
+from voicestress.errors import ServiceError, StressError
 from voicestress.live import LiveScore
 from voicestress.replicas import Replicas
 from voicestress.report import StressReport, stress_report
@@ -21,6 +21,8 @@ from voicestress.retry import RetryBudget, RetryPolicy
 from voicestress.schedule import Call, WindowSchedule
 from voicestress.scoring import Request, Scoring
 
+# How often a recording is scored anew because another model is served than the one whose contract was read.
+MODEL_CHANGES = 3
 _DEFAULT_RETRIES = RetryPolicy()
 
 
@@ -115,15 +117,24 @@ class BaseClient:
         recording = LiveRecording(
             rate_hz, channels=channels, speech_detection=speech_detection, **scoring.contract.window_bounds
         )
-        return LiveScore(recording, scoring, model=self._model, backlog=2 * self._in_flight)
+        return LiveScore(
+            recording, scoring, model=self._model, backlog=2 * self._in_flight, is_outdated=self._is_outdated
+        )
 
     def _is_outdated(self, scoring: Scoring) -> bool:
         """Whether another model is served since its contract was read; it is forgotten then."""
-        outdated = self._version not in ("", scoring.version)
-        self._version = scoring.version
-        if outdated:
-            self._contract = None
-        return outdated
+        if scoring.contract is not self._contract:
+            return True  # another recording was told, meanwhile
+        if self._version in ("", scoring.version):
+            self._version = scoring.version
+            return False
+        self._contract, self._version = None, ""
+        return True
+
+    def _keeps_changing(self) -> ServiceError:
+        return ServiceError(
+            f"{self._service} changed {MODEL_CHANGES} times while a recording was scored; analyze it again"
+        )
 
     def _report(self, recording: Recording, scoring: Scoring) -> StressReport:
         return stress_report(recording, scoring.take(), scoring.contract, name=self._model, version=scoring.version)

@@ -12,7 +12,7 @@ from voicestress_audio import AudioLimits, Recording, Source, read_recording
 from voicestress_audio.limits import DEFAULT_LIMITS
 
 from voicestress import tracing, wire
-from voicestress.base import BaseClient
+from voicestress.base import MODEL_CHANGES, BaseClient
 from voicestress.contract import StressContract
 from voicestress.conversation import Answers, Conversation
 from voicestress.report import StressReport
@@ -86,11 +86,11 @@ class StressClient(BaseClient):
             ServiceError, ContractError: as ``analyze``.
         """
         with tracing.span("score", windows=len(recording.windows)):
-            scoring = self._score(recording)
-            if self._is_outdated(scoring):
+            for _ in range(MODEL_CHANGES):
                 scoring = self._score(recording)
-                self._is_outdated(scoring)
-            return self._report(recording, scoring)
+                if not self._is_outdated(scoring):
+                    return self._report(recording, scoring)
+            raise self._keeps_changing()
 
     def stream(
         self,

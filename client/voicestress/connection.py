@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 
-from voicestress.errors import ServiceError
+from voicestress.errors import ServiceError, Unauthorized
 
 Token = str | Callable[[], str]
 
@@ -20,12 +20,12 @@ _CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     # Of a name with several addresses each is used in turn; gRPC alone would stay with the first.
     ("grpc.lb_policy_name", "round_robin"),
     # A peer that is gone without a word (a lost node, a NAT that forgot) is noticed while a call waits for it.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
     # gRPC waits up to two minutes before it tries a lost server again: a restarted one would stand idle.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 3_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
     # A name is looked up again when a connection is lost, at most this often; gRPC's own limit is half a minute.
     ("grpc.dns_min_time_between_resolutions_ms", 5_000),
     # Clients in one process share no connections: each has those it asked for.
@@ -84,10 +84,17 @@ def channel_options(tls: Tls | None) -> list[tuple[str, int | str]]:
 
 
 def headers(token: Token | None) -> dict[str, str]:
-    """The metadata of a call; a token that is a function is asked for each time, as tokens expire."""
+    """The metadata of a call; a token that is a function is asked for each time, as tokens expire.
+
+    Raises:
+        Unauthorized: it is no token.
+    """
     if token is None:
         return {}
-    return {"authorization": f"Bearer {token() if callable(token) else token}"}
+    text = (token() if callable(token) else token).strip()
+    if not text or not text.isascii() or not text.isprintable():
+        raise Unauthorized("the token is empty, or has characters that no HTTP header may have; check where it is from")
+    return {"authorization": f"Bearer {text}"}
 
 
 def _pem(path: str | os.PathLike[str] | None) -> bytes | None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from voicestress_audio import LiveRecording, Recording, Window
 
+from voicestress.errors import ServiceError
 from voicestress.report import StressReport, StressUpdate, WindowReport, stress_report, window_report
 from voicestress.scoring import Scoring
 
@@ -32,11 +33,21 @@ class LiveScore:
         scoring: of its windows.
         model: the model's name.
         backlog: how many windows may be unanswered before more is heard.
+        is_outdated: whether another model answers than the one whose contract was read.
     """
 
-    def __init__(self, recording: LiveRecording, scoring: Scoring, *, model: str, backlog: int) -> None:
+    def __init__(
+        self,
+        recording: LiveRecording,
+        scoring: Scoring,
+        *,
+        model: str,
+        backlog: int,
+        is_outdated: Callable[[Scoring], bool],
+    ) -> None:
         self._recording, self._scoring, self._model, self.backlog = recording, scoring, model, backlog
-        self._is_closed = False
+        self._is_outdated = is_outdated
+        self._is_ended = self._is_released = False
         self._windows: list[Window] = []
         self._logits: list[npt.NDArray[np.float32]] = []
         self._recent: deque[WindowReport] = deque()
@@ -50,16 +61,20 @@ class LiveScore:
         """The windows that remain at the end."""
         return self._recording.finish()
 
-    def close(self) -> None:
-        """Give back what hearing needs."""
-        if not self._is_closed:
-            self._is_closed = True
+    def end(self) -> None:
+        """Take nothing more from now on."""
+        self._is_ended = True
+
+    def release(self) -> None:
+        """Give back what hearing needs, once nothing hears any more."""
+        if not self._is_released:
+            self._is_released = True
             self._recording.close()
 
     @contextmanager
     def ending_on_error(self, close: Callable[[], None]) -> Iterator[None]:
         """Refuse a stream that has ended (``ValueError``), and ``close`` it if the block fails."""
-        if self._is_closed:
+        if self._is_ended:
             raise ValueError("the stream has ended: make a new one for another recording")
         try:
             yield
@@ -74,7 +89,13 @@ class LiveScore:
             self._windows.append(replace(window, pcm=_NO_PCM))
 
     def updates(self) -> list[StressUpdate]:
-        """One for each window whose logits came since the last call, in order."""
+        """One for each window whose logits came since the last call, in order.
+
+        Raises:
+            ServiceError: another model is served than when the stream began.
+        """
+        if self._scoring.version and not self._logits and self._is_outdated(self._scoring):
+            raise ServiceError(f"{self._model} was replaced since its contract was read; make a new stream")
         return [self._update(logits) for logits in self._scoring.take()]
 
     def report(self) -> StressReport:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class _Replica:
     failures: int = 0  # in a row, that say it is away
     away_until_s: float = 0.0
-    is_probed: bool = False  # since then one request asks whether it is back
+    probed_until_s: float = 0.0  # one request asks whether it is back
 
 
 class Replicas:
@@ -37,29 +37,36 @@ class Replicas:
             # Python sorts stably: of equals, whose turn is next.
             choice = min(turns, key=lambda number: (self._is_away(number, now_s), number == avoid))
             replica = self._replicas[choice]
-            replica.is_probed |= replica.failures > 0
+            if replica.failures:
+                replica.probed_until_s = now_s + self._longest_pause_s
             self._next = (choice + 1) % len(self._replicas)
             return choice
+
+    def has_another(self, number: int, now_s: float) -> bool:
+        """Whether another server than this one is there."""
+        with self._lock:
+            return any(other != number and not self._is_away(other, now_s) for other in range(len(self._replicas)))
 
     def succeeded(self, number: int) -> None:
         """The server answered."""
         with self._lock:
             self._replicas[number] = _Replica()
 
-    def failed(self, number: int, now_s: float) -> None:
-        """The server is away: it was not reached, or closed the connection."""
+    def failed(self, number: int, now_s: float) -> bool:
+        """The server is away: it was not reached, or closed the connection. Whether that is news."""
         with self._lock:
             replica = self._replicas[number]
-            if now_s < replica.away_until_s and not replica.is_probed:
-                return  # one of the requests that were with it when it went
+            if now_s < replica.away_until_s and now_s >= replica.probed_until_s:
+                return False  # one of the requests that were with it when it went
             pause_s = min(self._longest_pause_s, self._first_pause_s * 2.0**replica.failures)
             self._replicas[number] = _Replica(replica.failures + 1, now_s + pause_s)
+            return True
 
     def ended(self, number: int) -> None:
         """A request to the server ended in a way that tells nothing of the server, as by being cancelled."""
         with self._lock:
-            self._replicas[number].is_probed = False
+            self._replicas[number].probed_until_s = 0.0
 
     def _is_away(self, number: int, now_s: float) -> bool:
         replica = self._replicas[number]
-        return replica.failures > 0 and (now_s < replica.away_until_s or replica.is_probed)
+        return replica.failures > 0 and now_s < max(replica.away_until_s, replica.probed_until_s)

@@ -73,9 +73,10 @@ class WindowSchedule:
         Raises:
             StressError: a failed window's deadline passed while others were in flight; with what was tried.
         """
-        if (slow := self._next_slow()) is not None and slow[0] <= now_s:
+        while (slow := self._next_slow()) is not None and slow[0] <= now_s:
             self._slow.popleft()
-            return self._call(slow[1].number, now_s)
+            if self._replicas.has_another(slow[1].replica, now_s):
+                return self._call(slow[1].number, now_s)
         if len(self._calls) >= self._in_flight:
             return None
         if self._again and self._again[0][0] <= now_s:
@@ -88,7 +89,7 @@ class WindowSchedule:
         if now_s >= self._first_sent_s[number] + self._deadline_s:
             raise self._given_up(number, now_s, f"the deadline of {self._deadline_s:g} s passed before its turn")
         call = self._call(number, now_s)
-        if self._policy.second_after_s is not None:
+        if self._policy.second_after_s is not None and self._policy.second_after_s < call.timeout_s:
             self._slow.append((now_s + self._policy.second_after_s, call))
         return call
 
@@ -121,12 +122,13 @@ class WindowSchedule:
         """
         number = call.number
         if isinstance(error, Unavailable):
-            self._replicas.failed(call.replica, now_s)
+            counts = self._replicas.failed(call.replica, now_s)  # all that a server held fails with it, once
         else:
             self._replicas.ended(call.replica)
+            counts = isinstance(error, WORTH_RETRYING)
         failures = self._failures[number] = self._failures.get(number, 0) + 1
         self._last_error[number] = error
-        within_budget = self._budget.failed()
+        within_budget = self._budget.failed() if counts else self._budget.is_left
         del self._calls[number][call.key]
         if self._calls[number] and isinstance(error, WORTH_RETRYING):
             return

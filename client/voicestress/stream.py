@@ -56,8 +56,9 @@ class StressStream:
 
     def close(self) -> None:
         """End it without a report; what is with the servers is cancelled."""
+        self._live.end()
         self._conversation.cancel()
-        self._live.close()
+        self._live.release()
 
     def __enter__(self) -> StressStream:
         """The stream itself."""

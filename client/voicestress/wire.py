@@ -35,6 +35,9 @@ _QUEUE_SHARE = 0.9
 # A server that is stopping unloads its models before it closes its port.
 _UNLOADED = "has no available versions"
 
+# A connection that is lost during the handshake says otherwise, and is worth another try.
+_NO_TLS = ("handshake failed", "certificate", "wrong_version_number")
+
 _NO_SUCH_NAME = ("dns resolution failed", "errors resolving")
 
 # Triton answers UNAVAILABLE both when it is full and when it is going away; only the words differ.
@@ -106,7 +109,7 @@ def service_error(error: InferenceServerException, *, url: str, model: str, dead
         return Overloaded(f"{url}: the queue of {model} is full ({message}); retry later, or add replicas")
     if status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
         return Unauthorized(f"{url}: the service refuses this client ({message}); check its token and certificate")
-    if status == "UNAVAILABLE" and "handshake" in message.lower():
+    if status == "UNAVAILABLE" and any(words in message.lower() for words in _NO_TLS):
         return Unauthorized(f"{url}: no TLS connection ({message}); check ca, certificate and server_name")
     if status == "UNAVAILABLE" and any(words in message.lower() for words in _NO_SUCH_NAME):
         return Unavailable(f"{url}: the name does not resolve ({message}); check it, and the network")

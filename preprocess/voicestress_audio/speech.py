@@ -22,8 +22,8 @@ _SHORTEST_SILENCE_SAMPLES = 100 * SAMPLE_RATE_HZ // 1000
 _PAD_SAMPLES = 30 * SAMPLE_RATE_HZ // 1000
 _CHUNK_SAMPLES = 512
 
-# Making a detector takes about 0.1 s and 10 MB, so those not in use are kept. A deque's ends are safe between threads.
-_idle: deque[SileroVAD] = deque()
+# Making a detector takes about 0.1 s and 10 MB, so some not in use are kept. A deque's ends are safe between threads.
+_idle: deque[SileroVAD] = deque(maxlen=16)
 
 
 class Segment(NamedTuple):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
+import socket
 import time
 
 import numpy as np
@@ -16,10 +19,12 @@ from voicestress import (
     NoSpeech,
     Overloaded,
     RetryPolicy,
+    ServiceError,
     Unavailable,
     UntrainedModelWarning,
 )
 from voicestress_audio import read_recording
+from voicestress_triton import TritonServer
 
 from tests.client.test_client import closed_port
 from tests.conftest import CROWDED_MODEL, NOT_A_STRESS_MODEL, RANDOM_MODEL
@@ -145,6 +150,58 @@ def test_nothing_there_is_unavailable_soon():
     with pytest.raises((Unavailable, DeadlineExceeded)):
         asyncio.run(ask())
     assert time.monotonic() - start < 4
+
+
+def test_all_who_ask_a_dead_service_are_told_at_the_same_time():
+    async def ask():
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            async with AsyncStressClient(f"127.0.0.1:{silent.getsockname()[1]}", deadline_s=1.0) as client:
+                start = time.monotonic()
+                errors = await asyncio.gather(*(client.analyze(JFK_WAV) for _ in range(8)), return_exceptions=True)
+                return errors, time.monotonic() - start
+
+    errors, took_s = asyncio.run(ask())
+    assert all(isinstance(error, (Unavailable, DeadlineExceeded)) for error in errors)
+    assert took_s < 2.5
+
+
+def test_a_new_version_of_the_model_is_read_by_its_own_contract_by_all(repository, tmp_path):
+    """Recordings that are scored at the same time when the version changes; and a stream that began before."""
+    shutil.copytree(repository / "group_norm", tmp_path / "group_norm")
+    config = tmp_path / "group_norm" / "config.pbtxt"
+    port = closed_port()
+
+    def serving():
+        return TritonServer(tmp_path, port=port)
+
+    async def both():
+        async with AsyncStressClient(f"127.0.0.1:{port}", model="group_norm") as client:
+            with serving():
+                before = await client.analyze(JFK_WAV)
+                stream = await open_streams.enter_async_context(client.stream(16_000))
+            (tmp_path / "group_norm" / "1").rename(tmp_path / "group_norm" / "2")
+            config.write_text(config.read_text().replace("[0.0, 0.5, 1.0]", "[1.0, 0.5, 0.0]"))
+            with serving():
+                after = await asyncio.gather(*(client.analyze(JFK_WAV) for _ in range(6)))
+                with pytest.raises(ServiceError, match="replaced"):
+                    await push_and_finish(stream, JFK_WAV.read_bytes()[44:])
+            return before, after
+
+    async def run():
+        nonlocal open_streams
+        async with contextlib.AsyncExitStack() as open_streams:
+            return await both()
+
+    async def push_and_finish(stream, raw):
+        await stream.push(raw)
+        await stream.finish()
+
+    open_streams = None
+    before, after = asyncio.run(run())
+    assert {report.model.version for report in after} == {"2"}
+    assert [report.stress_level for report in after] == [pytest.approx(100 - before.stress_level, abs=0.01)] * 6
 
 
 def test_a_model_with_random_weights_warns(server):

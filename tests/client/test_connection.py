@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import grpc
 import pytest
 import trustme
-from tritonclient.grpc import service_pb2_grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 from voicestress import ServiceError, StressClient, Tls, Unauthorized, Unavailable
 from voicestress.commands.connecting import add_connection_arguments, settings_of
+from voicestress.connection import channel_options
 
 from tests.client.test_client import closed_port
 from tests.docs.relay import Relay, serving
@@ -114,6 +116,69 @@ def test_a_token_that_changes_is_asked_for_each_time(relay):
         refused(Unauthorized, url, token=lambda: next(tokens))
 
 
+def test_a_token_may_end_in_a_newline_as_files_do(relay):
+    with serving(relay, token="valid") as url:
+        assert analyze(url, token="valid\n")
+
+
+@pytest.mark.parametrize("token", ["", "  ", "two\nlines", "süß"])
+def test_what_is_no_token_is_named(relay, token):
+    with serving(relay, token="valid") as url:
+        assert "token" in refused(Unauthorized, url, token=token)
+
+
+def test_a_connection_that_is_lost_in_the_handshake_is_tried_again(relay, authority, files):
+    """A pod that restarts, or a proxy whose backend is away."""
+    import socket
+    import threading
+
+    with socket.socket() as rude:
+        rude.bind(("127.0.0.1", 0))
+        rude.listen()
+
+        def hang_up():
+            with contextlib.suppress(OSError):
+                while True:
+                    rude.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        refused(Unavailable, f"127.0.0.1:{rude.getsockname()[1]}", tls=Tls(ca=files / "ca.pem"))
+        rude.shutdown(socket.SHUT_RDWR)
+
+
+class Counting(Relay):
+    """A relay that knows who asked."""
+
+    def __init__(self, stub):
+        super().__init__(stub)
+        self.peers = set()
+
+    def ModelInfer(self, request, context):  # noqa: N802 - the protocol's name
+        self.peers.add(context.peer())
+        return super().ModelInfer(request, context)
+
+
+def test_all_addresses_of_a_name_are_used_in_turn(server):
+    """Of a name with several, as a resolver would give them: gRPC alone would stay with the first."""
+    with grpc.insecure_channel(server.url) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        relays = [Relay(stub), Relay(stub)]
+        with (
+            serving(relays[0]) as first,
+            serving(relays[1]) as second,
+            grpc.insecure_channel(f"ipv4:{first},{second}", options=channel_options(None)) as balanced,
+        ):
+            balanced_stub = service_pb2_grpc.GRPCInferenceServiceStub(balanced)
+            asking = service_pb2.ModelConfigRequest(name="group_norm")
+            balanced_stub.ModelConfig(asking, timeout=10, wait_for_ready=True)
+            time.sleep(0.5)  # until both are connected
+            request = service_pb2.ModelInferRequest(model_name="group_norm")
+            for _ in range(20):
+                with contextlib.suppress(grpc.RpcError):
+                    balanced_stub.ModelInfer(request, timeout=10)
+    assert [len(relay.windows) for relay in relays] == [10, 10]
+
+
 def test_a_name_that_does_not_resolve_is_named():
     assert "does not resolve" in refused(Unavailable, "no-such-host.invalid:8001")
     refused(Unavailable, "dns:///no-such-host.invalid:8001")
@@ -125,8 +190,11 @@ def test_a_name_with_a_resolver_is_one_server(server, client):
 
 
 def test_several_connections_to_one_server(server):
-    with StressClient(server.url, model="group_norm", connections=3) as client:
-        assert [client.analyze(JFK_WAV).status for _ in range(4)]
+    with grpc.insecure_channel(server.url) as channel:
+        counting = Counting(service_pb2_grpc.GRPCInferenceServiceStub(channel))
+        with serving(counting) as url, StressClient(url, model="group_norm", connections=3) as client:
+            client.analyze(JFK_WAV)
+    assert len(counting.peers) == 3
 
 
 def test_a_server_that_speaks_no_grpc_is_named(http_server):

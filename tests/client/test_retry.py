@@ -222,3 +222,20 @@ def test_second_calls_end_with_the_budget():
 def test_a_second_call_needs_a_time(seconds):
     with pytest.raises(ValueError, match="second_after_s"):
         RetryPolicy(second_after_s=seconds)
+
+
+def test_a_server_that_dies_with_much_in_flight_costs_no_window():
+    plan = schedule(600, in_flight=600, replicas=3)
+    calls = send_all(plan, 0.0)
+    for call in calls:
+        if call.replica == 1:
+            plan.fail(call, Unavailable("it died"), 0.5)
+    again = send_all(plan, 1.0)
+    assert len(again) == 200
+    assert {call.replica for call in again} == {0, 2}
+
+
+def test_a_second_call_goes_to_another_server_or_nowhere():
+    alone = schedule(replicas=1, second_after_s=1.0)
+    send_all(alone, 0.0)
+    assert send_all(alone, 2.0) == []

@@ -201,11 +201,47 @@ def test_a_stream_that_is_cancelled_gives_its_detector_back(server, speech):
                 with pytest.raises(asyncio.CancelledError):
                     await task
             async with client.stream(16_000) as stream:
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(stream.push(np.tile(speech, 20)), 0.05)
+                for use in (stream.push(speech), stream.finish()):
+                    with pytest.raises(ValueError, match="has ended"):
+                        await use
+            async with client.stream(16_000) as stream:
                 await stream.push(speech)
                 return await stream.finish()
 
     with StressClient(server.url, model="group_norm") as client:
         same(asyncio.run(run()), client.analyze((speech, 16_000)))
+
+
+def test_opening_streams_does_not_hold_up_the_event_loop(server):
+    async def run():
+        async with AsyncStressClient(server.url, model="group_norm") as client:
+            await client.contract()
+            late = []
+
+            async def tick():
+                while True:
+                    asked = time.perf_counter()
+                    await asyncio.sleep(0.01)
+                    late.append(time.perf_counter() - asked - 0.01)
+
+            async def open_one():
+                async with client.stream(16_000):
+                    await asyncio.sleep(1)
+
+            ticking = asyncio.create_task(tick())
+            await asyncio.gather(*(open_one() for _ in range(40)))
+            ticking.cancel()
+            return max(late)
+
+    assert asyncio.run(run()) < 0.5
+
+
+@pytest.mark.parametrize("chunk", ["text", [0, 1], None])
+def test_what_is_no_chunk_is_a_type_error(server, chunk):
+    with pytest.raises(TypeError, match="numpy array"):
+        streamed_async(server, [chunk])
 
 
 def test_a_server_that_dies_ends_the_stream_with_its_error(speech):

@@ -12,16 +12,23 @@ from concurrent.futures.process import BrokenProcessPool
 from voicestress_audio import InvalidAudio, Recording, read_recording
 
 from voicestress.contract import WindowBounds
+from voicestress.errors import StressError
 
-_CRASHES = 3
+_CRASHES = 2
 
 
 class Decoders:
-    """So many ``processes`` that read recordings; one that dies takes none of the others' work with it."""
+    """So many ``processes`` that read recordings.
+
+    When one dies, all that are read at the time are suspects: each is read again in a process of its own, one after the
+    other, and only who is alone is blamed.
+    """
 
     def __init__(self, processes: int, *, speech_detection: bool, bounds: WindowBounds) -> None:
         self._processes, self._speech_detection, self._bounds = processes, speech_detection, bounds
-        self._pool = self._new_pool()
+        self._pool = _new_pool(processes)
+        self._alone: ProcessPoolExecutor | None = None
+        self._one_suspect = asyncio.Lock()
 
     async def read(self, name: str) -> Recording:
         """The recording at a path or an fsspec URL.
@@ -29,28 +36,48 @@ class Decoders:
         Raises:
             InvalidAudio: it can't be used, or a process died of it time and again.
         """
-        for _ in range(_CRASHES):
-            pool = self._pool
-            try:
-                return await asyncio.get_running_loop().run_in_executor(
-                    pool, _read, name, self._speech_detection, self._bounds
-                )
-            except BrokenProcessPool:  # of this recording, or of another that was read at the time
-                if pool is self._pool:
-                    self._pool = self._new_pool()
+        pool = self._pool
+        try:
+            return await self._read_in(pool, name)
+        except BrokenProcessPool:
+            if pool is self._pool:
+                self._pool = _new_pool(self._processes)
+        async with self._one_suspect:
+            for _ in range(_CRASHES):
+                self._alone = _new_pool(1)
+                try:
+                    return await self._read_in(self._alone, name)
+                except BrokenProcessPool:
+                    continue
+                finally:
+                    _end(self._alone)
         raise InvalidAudio(f"{name}: {_CRASHES} processes died while they read it: is it very long, or memory short?")
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Of those that read."""
+        pools = [self._pool, *([] if self._alone is None else [self._alone])]
+        return [pid for pool in pools for pid in (pool._processes or {})]
 
     def close(self) -> None:
         """End the processes, whatever they do."""
-        processes = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+        _end(self._pool)
+        if self._alone is not None:
+            _end(self._alone)
 
-    def _new_pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            self._processes, mp_context=multiprocessing.get_context("spawn"), initializer=_die_with_parent
-        )
+    async def _read_in(self, pool: ProcessPoolExecutor, name: str) -> Recording:
+        return await asyncio.get_running_loop().run_in_executor(pool, _read, name, self._speech_detection, self._bounds)
+
+
+def _new_pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_die_with_parent)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
 
 
 def _die_with_parent() -> None:
@@ -72,7 +99,8 @@ def _read(name: str, speech_detection: bool, bounds: WindowBounds) -> Recording:
 
     try:
         with fsspec.open(name, "rb") as file:
-            encoded = file.read()
-    except (OSError, ImportError, ValueError) as error:
+            return read_recording(file, speech_detection=speech_detection, **bounds)
+    except StressError as error:
+        raise type(error)(str(error).replace("<stream>", name)) from error
+    except Exception as error:
         raise InvalidAudio(f"{name}: can't be fetched ({error}). Check the URL and the credentials.") from error
-    return read_recording(encoded, speech_detection=speech_detection, **bounds)

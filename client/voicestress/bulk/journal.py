@@ -38,12 +38,15 @@ class Journal:
         except BlockingIOError:
             self._file.close()
             raise SourceError(f"{path}: another process is writing it. Let it end, or use another --out.") from None
+        if not path.exists() or path.stat().st_ino != os.fstat(self._file.fileno()).st_ino:
+            self._file.close()
+            raise SourceError(f"{path}: another process has just ended with it. Start again.")
         self._drop_torn_line()
         self._synced_s = time.monotonic()
 
     def write(self, entry: dict[str, Any]) -> None:
         """One more line, there for good."""
-        line = memoryview(json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        line = memoryview(json.dumps(entry, allow_nan=False).encode() + b"\n")
         while line:
             line = line[self._file.write(line) or 0 :]
         if time.monotonic() - self._synced_s > _SYNC_S:

@@ -11,7 +11,9 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-_ROWS_AT_ONCE = 10_000
+from voicestress.bulk.sources import SourceError
+
+_ROWS_AT_ONCE = 500  # a call of an hour has a thousand windows
 _EMOTIONS = pyarrow.map_(pyarrow.string(), pyarrow.float64())
 _WINDOW = pyarrow.struct(
     [
@@ -52,8 +54,15 @@ def scored_in(out: Path) -> set[str]:
     """The recordings that have a row in the file, if there is one."""
     if not out.exists():
         return set()
-    with pyarrow.parquet.ParquetFile(out) as file:
-        return {name for batch in file.iter_batches(columns=["recording"]) for name in batch.column(0).to_pylist()}
+    try:
+        with pyarrow.parquet.ParquetFile(out) as file:
+            if file.schema_arrow.equals(SCHEMA):
+                return {
+                    name for batch in file.iter_batches(columns=["recording"]) for name in batch.column(0).to_pylist()
+                }
+    except (pyarrow.ArrowException, OSError) as error:
+        raise SourceError(f"{out}: is there, and is no Parquet file ({error}). Use another --out.") from error
+    raise SourceError(f"{out}: is there, and has other columns than results have. Use another --out.")
 
 
 def write_results(out: Path, entries: Iterable[dict[str, Any]]) -> int:

@@ -8,21 +8,33 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from voicestress_audio import InvalidAudio
+from voicestress_audio import InvalidAudio, Recording
 
 from voicestress.async_client import AsyncStressClient
 from voicestress.bulk.decoding import Decoders
 from voicestress.bulk.journal import Journal
 from voicestress.bulk.results import scored_in, write_results
 from voicestress.bulk.throttle import Throttle
-from voicestress.errors import DeadlineExceeded, Overloaded, Unavailable
+from voicestress.errors import (
+    DeadlineExceeded,
+    Overloaded,
+    ServiceError,
+    StressError,
+    Unauthorized,
+    Unavailable,
+)
+from voicestress.report import StressReport
 
 # Speech that is decoded and not scored yet, over all recordings: 32 kB each second.
 _HELD_S = 1_800.0
 _PAUSE_S = 1.0
+# How often a recording is asked for again that the service failed, and how many such in a row end it all.
+_AGAIN = 2
+_REFUSED_IN_A_ROW = 10
 _PASSING = (Overloaded, Unavailable, DeadlineExceeded)
 
 
@@ -88,7 +100,8 @@ async def score_archive(
     with Journal(files.journal) as journal, Journal(files.failures) as failures:
         if retry_failed:
             failures.clear()
-        done = scored_in(files.out) | {entry["recording"] for entry in (*journal.entries(), *failures.entries())}
+        done = scored_in(files.out)
+        done.update(entry["recording"] for entry in chain(journal.entries(), failures.entries()))
         waiting = deque(recording for recording in recordings if recording not in done)
         archive = _Archive(client, journal, failures, settings, Summary(before=len(recordings) - len(waiting)), on_done)
         await archive.score(waiting)
@@ -113,6 +126,8 @@ class _Archive:
         self.summary, self._on_done = summary, on_done
         self._throttle = Throttle(settings.at_once)
         self._held_s = 0.0
+        self._at_servers, self._went = 0, asyncio.Event()
+        self._refused = 0  # recordings in a row that the service failed
         self._away_since_s: float | None = None
 
     @property
@@ -144,28 +159,60 @@ class _Archive:
 
     async def _score_one(self, name: str, decoders: Decoders) -> None:
         try:
+            if not _is_text(name):
+                raise InvalidAudio(f"{name!r}: its name is no text. Rename it.")
             recording = await decoders.read(name)
         except InvalidAudio as error:
-            self._failures.write({"recording": name, "error": type(error).__name__, "reason": str(error)})
-            self.summary.failed += 1
-            self._on_done(self.summary)
+            self._fail(name, error)
             return
         self._held_s += recording.speech_s
         try:
-            while True:
-                try:
-                    report = await self._client.score(recording)
-                    break
-                except _PASSING as error:
-                    await self._wait_for_service(error)
+            report = await self._score(recording)
+        except (Unauthorized, *_PASSING):
+            raise
+        except ServiceError as error:
+            self._refused += 1
+            if self._refused >= _REFUSED_IN_A_ROW:
+                raise
+            self._fail(name, error)
+            return
         finally:
             self._held_s -= recording.speech_s
-        self._away_since_s = None
+        self._away_since_s, self._refused = None, 0
         self._throttle.succeeded()
         entry: dict[str, Any] = {"recording": name, **report.model_dump(mode="json")}
         self._journal.write(entry)
         self.summary.scored += 1
         self.summary.audio_s += report.duration_s
+        self._on_done(self.summary)
+
+    async def _score(self, recording: Recording) -> StressReport:
+        while self._at_servers >= self._throttle.limit:
+            self._went.clear()
+            await self._went.wait()
+        self._at_servers += 1
+        try:
+            return await self._score_patiently(recording)
+        finally:
+            self._at_servers -= 1
+            self._went.set()
+
+    async def _score_patiently(self, recording: Recording) -> StressReport:
+        again = _AGAIN
+        while True:
+            try:
+                return await self._client.score(recording)
+            except _PASSING as error:
+                await self._wait_for_service(error)
+            except ServiceError as error:
+                if isinstance(error, Unauthorized) or not again:
+                    raise
+                again -= 1
+                await asyncio.sleep(_PAUSE_S)
+
+    def _fail(self, name: str, error: StressError) -> None:
+        self._failures.write({"recording": name, "error": type(error).__name__, "reason": str(error)})
+        self.summary.failed += 1
         self._on_done(self.summary)
 
     async def _wait_for_service(self, error: Exception) -> None:
@@ -177,3 +224,12 @@ class _Archive:
         if now_s - self._away_since_s >= self._settings.patience_s:
             raise error
         await asyncio.sleep(_PAUSE_S)
+
+
+def _is_text(name: str) -> bool:
+    """Whether Parquet can hold it: a file's name may be any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -35,7 +35,7 @@ class Shard:
 
     def has(self, recording: str) -> bool:
         """Whether the recording is in this part."""
-        return zlib.crc32(recording.encode()) % self.count == self.index
+        return zlib.crc32(recording.encode(errors="surrogateescape")) % self.count == self.index
 
     @classmethod
     def parse(cls, text: str) -> Shard:
@@ -111,7 +111,9 @@ def _remote(url: str) -> Iterator[str]:
             yield url
         else:
             raise SourceError(f"{url}: there is no such object. Check the URL and the credentials.")
-    except (OSError, ImportError, ValueError) as error:
+    except SourceError:
+        raise
+    except Exception as error:
         raise SourceError(
             f"{url}: can't be listed ({error}). Check the URL, the credentials and fsspec's package for it."
         ) from error
@@ -134,9 +136,11 @@ def _manifest(file: Any, name: str) -> Sequence[str]:
             columns = pyarrow.parquet.read_schema(file).names
             if MANIFEST_COLUMN in columns:
                 return [
-                    str(value) for value in pyarrow.parquet.read_table(file, columns=[MANIFEST_COLUMN])[0].to_pylist()
+                    str(value)
+                    for value in pyarrow.parquet.read_table(file, columns=[MANIFEST_COLUMN])[0].to_pylist()
+                    if value
                 ]
-        except pyarrow.ArrowInvalid as error:
+        except (pyarrow.ArrowException, OSError) as error:
             raise SourceError(f"{name}: is no Parquet file ({error})") from error
     else:
         try:

@@ -28,7 +28,7 @@ def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
         help="a server's gRPC address (default: localhost:8001); given several times, they take turns",
     )
     group.add_argument("--model", default="stress", help="the model's name (default: stress)")
-    group.add_argument("--deadline-s", type=float, default=30.0, help="limit of one request (default: 30 s)")
+    group.add_argument("--deadline-s", type=_seconds, default=30.0, help="limit of one request (default: 30 s)")
     group.add_argument("--tls", action="store_true", help="with TLS; any of the next four means it too")
     group.add_argument("--tls-ca", type=Path, metavar="PEM", help="authorities that vouch for the servers")
     group.add_argument("--tls-certificate", type=Path, metavar="PEM", help="this client's own certificate")
@@ -63,7 +63,17 @@ def untrained_said_elsewhere() -> Iterator[None]:
 
 def _tls(arguments: argparse.Namespace) -> Tls | None:
     files = (arguments.tls_ca, arguments.tls_certificate, arguments.tls_key, arguments.tls_server_name)
-    return Tls(*files) if arguments.tls or any(files) else None
+    try:
+        return Tls(*files) if arguments.tls or any(files) else None
+    except ValueError as error:
+        raise Unauthorized(f"--tls-certificate, --tls-key: {error}") from error
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: give seconds above 0")
+    return seconds
 
 
 def _token(arguments: argparse.Namespace) -> Token | None:
@@ -75,5 +85,5 @@ def _token(arguments: argparse.Namespace) -> Token | None:
 def _read_token(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise Unauthorized(f"{path}: the token can't be read ({error.strerror})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unauthorized(f"{path}: the token can't be read ({error})") from error

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
+import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from typing import cast
 
 from voicestress.client import StressClient
 from voicestress.commands.connecting import add_connection_arguments, settings_of, untrained_said_elsewhere
@@ -20,6 +20,7 @@ from voicestress.terminal import render
 
 SUMMARY = "score a microphone or a pipe while it goes on"
 _STEP_S = 0.1
+_NOTICE_S = 0.2
 _CONTAINERS = (b"RIFF", b"fLaC", b"OggS", b"ID3")
 
 
@@ -44,10 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print an update for each window, and the report when the audio ends or Ctrl-C is pressed."""
-    chunks = _piped(arguments) if arguments.source == "-" else _heard(arguments)
     with StressClient(**settings_of(arguments)) as client, untrained_said_elsewhere():
         stream = client.stream(arguments.rate, channels=arguments.channels, speech_detection=arguments.speech_detection)
-        with stream, closing(chunks), _end_on_interrupt() as is_to_end:
+        with stream, _end_on_interrupt() as is_to_end, closing(_chunks(arguments, is_to_end)) as chunks:
             for chunk in chunks:
                 for update in stream.push(chunk):
                     _print_update(update, as_json=arguments.json)
@@ -77,13 +77,21 @@ def _end_on_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _piped(arguments: argparse.Namespace) -> Generator[bytes, None, None]:
+def _chunks(arguments: argparse.Namespace, is_to_end: Callable[[], bool]) -> Generator[bytes, None, None]:
+    return _piped(arguments, is_to_end) if arguments.source == "-" else _heard(arguments)
+
+
+def _piped(arguments: argparse.Namespace, is_to_end: Callable[[], bool]) -> Generator[bytes, None, None]:
     if sys.stdin is None:
         raise InvalidAudio("-: standard input is closed. Pipe raw audio in, e.g. from `ffmpeg ... -f s16le -`.")
     step = max(1, round(_STEP_S * arguments.rate)) * 2 * arguments.channels
-    is_first = True
-    pipe = cast(io.BufferedReader, sys.stdin.buffer)
-    while chunk := pipe.read1(step):
+    pipe, is_first = sys.stdin.fileno(), True
+    while not is_to_end():
+        # Windows can't wait for a pipe, only read it.
+        if sys.platform != "win32" and not select.select([pipe], [], [], _NOTICE_S)[0]:
+            continue
+        if not (chunk := os.read(pipe, step)):
+            return
         if is_first and chunk.startswith(_CONTAINERS):
             raise InvalidAudio(
                 f"-: begins like a file ({chunk[:4]!r}), not like raw samples. Let ffmpeg write them with `-f s16le`, "

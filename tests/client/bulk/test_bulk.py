@@ -21,7 +21,7 @@ from voicestress.bulk.decoding import Decoders
 from voicestress_triton import TritonServer
 
 from tests.client.test_client import closed_port
-from tests.conftest import CROWDED_MODEL
+from tests.conftest import BOASTING_MODEL, CROWDED_MODEL
 from tests.paths import MODEL_REPOSITORY
 
 KILLS = 20
@@ -236,6 +236,50 @@ def test_a_server_that_is_not_there_is_named_before_anything_is_decoded(speech, 
     assert "no Triton answers" in done.stderr
 
 
+def test_recordings_are_fetched_from_urls(server, speech, tmp_path):
+    names = make_archive(tmp_path / "calls", speech, 3)
+    (tmp_path / "calls" / "broken.wav").write_text("no recording")
+    done = run(f"file://{tmp_path}/calls", tmp_path / "out.parquet", server)
+    assert done.returncode == 2, done.stderr
+    assert sorted(rows_of(tmp_path / "out.parquet")) == [f"file://{name}" for name in names]
+    assert f"file://{tmp_path}/calls/broken.wav: " in (tmp_path / "out.failures.jsonl").read_text()
+
+
+def test_a_name_that_is_no_text_is_a_failure(server, speech, tmp_path):
+    (name,) = make_archive(tmp_path / "calls", speech, 1)
+    os.rename(name, os.fsencode(tmp_path / "calls") + b"/caf\xe9.wav")  # noqa: PTH104 - a path of bytes
+    done = run(tmp_path / "calls", tmp_path / "out.parquet", server, "--shard", "0/1")
+    assert done.returncode == 2, done.stderr
+    assert "Rename it" in (tmp_path / "out-00000-of-00001.failures.jsonl").read_text()
+
+
+def test_a_recording_that_the_service_fails_is_a_failure_and_the_others_are_scored(server, speech, tmp_path):
+    """The model answers windows that it says it takes with NaN."""
+    names = make_archive(tmp_path / "calls", speech, 2)
+    soundfile.write(tmp_path / "calls" / "short.wav", speech[8_000:12_800], 16_000)
+    done = run(tmp_path / "calls", tmp_path / "out.parquet", server, model=BOASTING_MODEL)
+    assert done.returncode == 2, done.stderr
+    assert sorted(rows_of(tmp_path / "out.parquet")) == names
+    assert "ServiceError" in (tmp_path / "out.failures.jsonl").read_text()
+
+
+def test_results_go_into_no_other_file(server, speech, tmp_path):
+    make_archive(tmp_path / "calls", speech, 1)
+    pyarrow.parquet.write_table(pyarrow.table({"other": [1]}), tmp_path / "out.parquet")
+    done = run(tmp_path / "calls", tmp_path / "out.parquet", server)
+    assert (done.returncode, "other columns" in done.stderr) == (1, True)
+    (tmp_path / "out.parquet").write_bytes(b"")
+    done = run(tmp_path / "calls", tmp_path / "out.parquet", server)
+    assert (done.returncode, "no Parquet file" in done.stderr) == (1, True)
+
+
+def test_it_tells_how_far_it_is(server, speech, tmp_path):
+    make_archive(tmp_path / "calls", speech, 5)
+    done = run(tmp_path / "calls", tmp_path / "out.parquet", server)
+    assert "5/5 [00:0" in done.stderr
+    assert "s of audio a second" in done.stderr
+
+
 def test_a_recording_that_kills_its_decoder_is_a_failure(client, speech, tmp_path):
     """Played by killing the process that reads a long one, each time."""
     soundfile.write(tmp_path / "long.wav", np.tile(speech, 200), 16_000)
@@ -246,13 +290,13 @@ def test_a_recording_that_kills_its_decoder_is_a_failure(client, speech, tmp_pat
         try:
             while not reading.done():
                 await asyncio.sleep(0.05)
-                for pid in list(decoders._pool._processes or {}):
+                for pid in decoders.process_ids:
                     os.kill(pid, signal.SIGKILL)
             return await reading
         finally:
             decoders.close()
 
-    with pytest.raises(InvalidAudio, match="3 processes died"):
+    with pytest.raises(InvalidAudio, match="2 processes died"):
         asyncio.run(read())
 
 
