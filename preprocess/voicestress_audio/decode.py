@@ -23,7 +23,7 @@ from voicestress_audio.limits import DEFAULT_LIMITS, AudioLimits
 from voicestress_audio.mp3 import mp3_counts_its_frames, mp3_ends_inside_a_frame, mp3_is_joined
 from voicestress_audio.ogg import OggEnd, ogg_end
 from voicestress_audio.pyav import DEMUXERS, decode_with_pyav
-from voicestress_audio.refusals import CONVERT, cut_off, several
+from voicestress_audio.refusals import CONVERT, cut_off, several, unreadable
 from voicestress_audio.samples import READABLE_RATES, check_array, check_channels, check_rate, mono_blocks
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | tuple[npt.NDArray[Any], int]"
@@ -159,7 +159,7 @@ def _decode_file(
         with decode_with_pyav(bytes_read, path_file, foreign, name, limits) as (rate_hz, blocks):
             yield DecodedAudio(name, rate_hz, limits.within(blocks, rate_hz, name))
     elif foreign is not None:
-        raise InvalidAudio(f"{name}: {foreign} can't be read. {CONVERT}.")
+        raise unreadable(f"{name}: {foreign} can't be read. {CONVERT}.")
     else:
         with _decode_sound(bytes_read, head, name, limits) as audio:
             yield audio
@@ -172,7 +172,7 @@ def _decode_sound(bytes_read: ByteSource, head: bytes, name: str, limits: AudioL
     bytes_read.seek(0)
     with _open_sound(bytes_read, head, name) as sound:
         if sound.format not in _FORMATS:
-            raise InvalidAudio(f"{name}: {sound.format_info} ({sound.format}) can't be read. {CONVERT}.")
+            raise unreadable(f"{name}: {sound.format_info} ({sound.format}) can't be read. {CONVERT}.")
         check_rate(sound.samplerate, name)
         check_channels(sound.channels, name)
         if (sizes := containers.promised_bytes_in_log(sound.extra_info)) is not None:
@@ -242,7 +242,7 @@ def _open_sound(file: ByteSource, head: bytes, name: str) -> soundfile.SoundFile
         known = containers.readable_format(head)
         reason = error.error_string.rstrip(".")
         if known is None:
-            raise InvalidAudio(f"{name}: is not audio, or in an unknown format ({reason}). {_READABLE}.") from error
+            raise unreadable(f"{name}: is not audio, or in an unknown format ({reason}). {_READABLE}.") from error
         raise InvalidAudio(
             f"{name}: starts like {known}, but is damaged, cut off or in an unknown codec ({reason}). {_READABLE}."
         ) from error

@@ -13,7 +13,12 @@ class StressError(Exception):
 
 
 class InvalidAudio(StressError):
-    """The recording can't be used. The message names it, the value that is wrong and what would help."""
+    """The recording can't be used. The message names it, the value that is wrong and what would help.
+
+    ``is_unreadable_format`` tells that it is in a container or codec that isn't read here, or no audio at all.
+    """
+
+    is_unreadable_format = False
 
 
 class NoSpeech(InvalidAudio):

@@ -25,8 +25,8 @@ from voicestress_audio import pyav_child
 from voicestress_audio.byte_source import MOST_STREAM_BYTES, ByteSource
 from voicestress_audio.errors import InvalidAudio
 from voicestress_audio.limits import AudioLimits
-from voicestress_audio.pyav_child import AUDIO, CHUNK_BYTES, END, HEADER, REFUSAL
-from voicestress_audio.refusals import CONVERT, cut_off
+from voicestress_audio.pyav_child import AUDIO, CHUNK_BYTES, END, HEADER, LIVE, REFUSAL
+from voicestress_audio.refusals import CONVERT, cut_off, unreadable
 from voicestress_audio.samples import check_channels, check_rate, mono_blocks
 
 # FFmpeg's names of the containers, by ours. It is never left to guess: it would take a text for a playlist, and open
@@ -84,20 +84,15 @@ def decode_with_pyav(
 def _child(
     recording: ByteSource, path_file: IO[bytes] | None, format_name: str, name: str, limits: AudioLimits
 ) -> Iterator[_Child]:
-    folder = _pyav_folder()
-    if folder is None:
-        raise _no_pyav(format_name, name)
     sent_bytes = 0 if path_file is not None else recording.seek(0, os.SEEK_END)
+    command = _command(format_name, name, sent_bytes, limits.longest_s)
     if sent_bytes > MOST_STREAM_BYTES:
         raise InvalidAudio(
             f"{name}: has {sent_bytes} bytes; at most {MOST_STREAM_BYTES} of {format_name} are read from memory or an "
             "open file. Save it to a file, and give its path."
         )
-    cpu_s = int(min(_START_CPU_S + limits.longest_s / _SLOWEST_SPEED, 2**30))
-    # -I -S: nothing of the environment, the current folder or site-packages runs in it.
-    command = [sys.executable, "-I", "-S", "-B", pyav_child.__file__, folder, DEMUXERS[format_name]]
     with subprocess.Popen(
-        [*command, str(sent_bytes), str(_MEMORY_BYTES), str(cpu_s)],
+        command,
         stdin=subprocess.PIPE if path_file is None else path_file,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -109,6 +104,25 @@ def _child(
             yield child
         finally:
             process.kill()
+
+
+def live_command(format_name: str, *, longest_s: float, name: str) -> list[str]:
+    """What decodes a recording of ``DEMUXERS`` that goes on, as ``pyav_child`` has it: for who runs it himself.
+
+    Raises:
+        InvalidAudio: PyAV isn't installed.
+    """
+    return _command(format_name, name, LIVE, longest_s)
+
+
+def _command(format_name: str, name: str, size: int, longest_s: float) -> list[str]:
+    folder = _pyav_folder()
+    if folder is None:
+        raise _no_pyav(format_name, name)
+    cpu_s = int(min(_START_CPU_S + longest_s / _SLOWEST_SPEED, 2**30))
+    # -I -S: nothing of the environment, the current folder or site-packages runs in it.
+    command = [sys.executable, "-I", "-S", "-B", pyav_child.__file__, folder, DEMUXERS[format_name]]
+    return [*command, str(size), str(_MEMORY_BYTES), str(cpu_s)]
 
 
 class _Child:
@@ -151,7 +165,7 @@ class _Child:
             check_channels(channels, self._name)
             return _Chunk(np.frombuffer(payload, dtype=np.float32).reshape(-1, channels), rate_hz)
         if kind == REFUSAL:
-            raise self._refused(*payload.decode(errors="replace").partition(" ")[::2])
+            raise refusal(payload.decode(errors="replace"), self._format_name, self._name) or self._crashed()
         if kind != END:
             raise self._crashed()
         return None
@@ -186,21 +200,26 @@ class _Child:
             f"{self._name}: is damaged, or made to do harm: reading its {self._format_name} {how}. {CONVERT}."
         )
 
-    def _refused(self, reason: str, what: str) -> InvalidAudio:
-        name, format_name = self._name, self._format_name
-        if reason == "damaged" and what != "0.0":
-            return cut_off(name, f"decoding fails somewhere after {what} s")
-        if reason == "damaged":
-            return cut_off(name, f"it starts like {format_name}, and can't be decoded from there")
-        if reason == "no_pyav":
-            return _no_pyav(format_name, name)
-        sentences = {
-            "no_audio": f"this {format_name} has no sound in it. Record it with a microphone.",
-            "encrypted": "its sound is encrypted. Export or record it without protection.",
-            "codec": f"its sound is in a codec that isn't read ({what}); {_CODECS} are. {CONVERT}.",
-            "memory": f"is damaged, or made to do harm: decoding it takes more than {_MEMORY_BYTES} bytes. {CONVERT}.",
-        }
-        return InvalidAudio(f"{name}: {sentences[reason]}") if reason in sentences else self._crashed()
+
+def refusal(words: str, format_name: str, name: str) -> InvalidAudio | None:
+    """What a child's REFUSAL means; None if it is none it may say."""
+    reason, _, what = words.partition(" ")
+    if reason == "damaged" and what != "0.0":
+        return cut_off(name, f"decoding fails somewhere after {what} s")
+    if reason == "damaged":
+        return cut_off(name, f"it starts like {format_name}, and can't be decoded from there")
+    if reason == "no_pyav":
+        return _no_pyav(format_name, name)
+    sentences = {
+        "no_audio": f"this {format_name} has no sound in it. Record it with a microphone.",
+        "encrypted": "its sound is encrypted. Export or record it without protection.",
+        "codec": f"its sound is in a codec that isn't read ({what}); {_CODECS} are. {CONVERT}.",
+        "memory": f"is damaged, or made to do harm: decoding it takes more than {_MEMORY_BYTES} bytes. {CONVERT}.",
+    }
+    if reason not in sentences:
+        return None
+    kind = unreadable if reason == "codec" else InvalidAudio
+    return kind(f"{name}: {sentences[reason]}")
 
 
 def _pyav_folder() -> str | None:
@@ -210,6 +229,6 @@ def _pyav_folder() -> str | None:
 
 
 def _no_pyav(format_name: str, name: str) -> InvalidAudio:
-    return InvalidAudio(
+    return unreadable(
         f"{name}: reading {format_name} needs PyAV: `pip install 'voicestress[codecs]'`. Or c{CONVERT[1:]}."
     )

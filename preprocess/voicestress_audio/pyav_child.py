@@ -1,9 +1,10 @@
 """Decodes one recording with PyAV, in a process of its own: what crashes FFmpeg, or fills its memory, ends only that.
 
 ``pyav.py`` runs this file as a script, by ``pyav_child.py FOLDER DEMUXER BYTES MEMORY CPU``: the folder PyAV is in,
-FFmpeg's name of the container, the size of the recording on standard input (0: that is a file, to be read where it is),
-bytes of memory to decode with and seconds of processor time. Messages on standard output are a ``HEADER`` (kind, rate
-in Hz, channels, bytes that follow) and those bytes:
+FFmpeg's name of the container, the size of the recording on standard input (0: that is a file, to be read where it is;
+-1: the recording still goes on, and is decoded to 48 kHz as it comes in), bytes of memory to decode with and seconds of
+processor time. Messages on standard output are a ``HEADER`` (kind, rate in Hz, channels, bytes that follow) and those
+bytes:
 
     AUDIO    interleaved float32 samples of this machine's byte order
     REFUSAL  one of the words ``pyav.py`` has sentences for, and after a space what it is about
@@ -16,15 +17,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import signal
 import struct
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 HEADER = struct.Struct("=cIII")
 AUDIO, REFUSAL, END = b"A", b"R", b"E"
 CHUNK_BYTES = 2**20
+LIVE, LIVE_RATE_HZ = -1, 48_000
+# 50 ms of stereo. And nobody waits until FFmpeg has seen enough of a live recording to be sure of what it is.
+_LIVE_CHUNK_BYTES = 4 * 2 * LIVE_RATE_HZ // 20
+_LIVE_OPTIONS = {"probesize": "32", "analyzeduration": "0", "fflags": "nobuffer"}
 
 # What FFmpeg may decode, by its decoders' names: it has hundreds, and a recording may name any of them.
 _DECODERS = frozenset(
@@ -45,15 +51,18 @@ def main(folder: str, demuxer: str, encoded_bytes: int, memory_bytes: int, cpu_s
     except ImportError:
         _send(REFUSAL, b"no_pyav")
         return
-    if encoded_bytes:
-        recording: BinaryIO = io.BytesIO(sys.stdin.buffer.read(encoded_bytes))
+    is_live = encoded_bytes == LIVE
+    if is_live:
+        recording: Any = _Pipe(sys.stdin.fileno())
+    elif encoded_bytes:
+        recording = io.BytesIO(sys.stdin.buffer.read(encoded_bytes))
     else:
         recording = sys.stdin.buffer
         recording.seek(0)
     _limit(memory_bytes, cpu_s)
-    output = _Output(av)
+    output = _Output(av, LIVE_RATE_HZ, _LIVE_CHUNK_BYTES) if is_live else _Output(av)
     try:
-        _decode(av, recording, demuxer, output)
+        _decode(av, recording, demuxer, output, _LIVE_OPTIONS if is_live else {})
     except _Refused as refused:
         _send(REFUSAL, refused.reason)
     except MemoryError:
@@ -70,11 +79,21 @@ class _Refused(Exception):
         self.reason = reason.encode()
 
 
-class _Output:
-    """Sends frames, in chunks of about a mebibyte. All have the rate of the first."""
+class _Pipe:
+    """Standard input as PyAV wants it: no seeking, and no waiting for more than there is."""
 
-    def __init__(self, av: Any) -> None:
-        self.rate_hz = 0
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, size: int) -> bytes:
+        return os.read(self._descriptor, size)
+
+
+class _Output:
+    """Sends frames, in chunks of about ``chunk_bytes``. All have ``rate_hz``, or else the rate of the first."""
+
+    def __init__(self, av: Any, rate_hz: int = 0, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self.rate_hz, self._chunk_bytes = rate_hz, chunk_bytes
         self._av = av
         self._resampler: Any = None
         self._kind: tuple[str, str, int] | None = None  # of the frames the resampler takes
@@ -90,7 +109,7 @@ class _Output:
 
     def push(self, frame: Any) -> None:
         """The next frame; its rate and channels may be other ones than before."""
-        if self._pending_bytes >= CHUNK_BYTES:
+        if self._pending_bytes >= self._chunk_bytes:
             self._send_pending()
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != self._kind:
@@ -125,8 +144,8 @@ class _Output:
             self._pieces, self._pending_bytes = [], 0
 
 
-def _decode(av: Any, recording: BinaryIO, demuxer: str, output: _Output) -> None:
-    options = {"codec_whitelist": ",".join(sorted(_DECODERS))}
+def _decode(av: Any, recording: Any, demuxer: str, output: _Output, how: dict[str, str]) -> None:
+    options = {"codec_whitelist": ",".join(sorted(_DECODERS)), **how}
     with av.open(recording, "r", format=demuxer, options=options, metadata_errors="replace") as container:
         stream = _audio_stream(container)
         for other in container.streams:

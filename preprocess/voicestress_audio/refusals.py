@@ -18,3 +18,10 @@ def several(name: str, of_what: str) -> InvalidAudio:
         f"{name}: holds several {of_what} one after the other, and only the first would be read. "
         f"Give them one by one, or as one recording: {CONVERT[0].lower()}{CONVERT[1:]}."
     )
+
+
+def unreadable(message: str) -> InvalidAudio:
+    """The container or the codec isn't read here."""
+    error = InvalidAudio(message)
+    error.is_unreadable_format = True
+    return error
