@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 DEMO := .venv/demo
 DEV := .venv/dev
+GATEWAY := .venv/gateway
 # What somebody would serve with instead; MLServer goes with none of the others.
 PEERS := .venv/peers .venv/mlserver
 # What the synthetic corpus is spoken by.
@@ -10,18 +11,21 @@ VOICES := espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us
 GO := golang-go golang-google-grpc-dev golang-github-golang-protobuf-1-5-dev protoc-gen-go-1-5 protoc-gen-go-grpc
 # The microphone's library, for `voicestress listen`.
 MICROPHONE := libportaudio2
+# What the gateway's page is tested in.
+BROWSER := chromium
 DEMO_MODEL := model/voicestress-demo
 # On two cores, two processes of one thread are faster than one process of two.
 TRAIN = ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 $(DEV)/bin/torchrun --standalone --nproc-per-node 2 -m voicestress train
-SOURCES := client preprocess model deploy load_tests tests
+SOURCES := client preprocess gateway model deploy load_tests tests
 
 # ONNX Runtime reports usage to its makers unless it is told not to.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test lint format bench demo-model export-demo demo-chance clean
+.PHONY: help demo gateway test lint format bench demo-model export-demo demo-chance clean
 
 help:
 	@echo 'make demo        start Triton, score a recording, print the report (no torch; about a minute)'
+	@echo 'make gateway     start Triton and the HTTP gateway, and print the address of its page; Ctrl-C stops both'
 	@echo 'make test        install everything and run the checks and tests'
 	@echo 'make bench       measure every figure the README quotes'
 	@echo 'make demo-model  synthesise its corpus, train, export and evaluate the demo model (an hour and a quarter)'
@@ -33,8 +37,11 @@ help:
 demo: $(DEMO)/.ready
 	@$(DEMO)/bin/python deploy/local/demo.py
 
+gateway: $(GATEWAY)/.ready
+	@$(GATEWAY)/bin/python deploy/local/gateway.py
+
 test: lint
-	$(DEV)/bin/python -m pytest -m 'not slow'
+	$(DEV)/bin/python -m pytest -m 'not slow and not chart'
 
 lint: $(DEV)/.ready
 	$(DEV)/bin/ruff check $(SOURCES)
@@ -89,8 +96,12 @@ clean:
 $(DEMO)/.ready: pyproject.toml deploy/local/environment.sh
 	@sh deploy/local/environment.sh $(DEMO) local
 
+$(GATEWAY)/.ready: pyproject.toml deploy/local/environment.sh
+	@sh deploy/local/environment.sh $(GATEWAY) local,gateway,codecs
+
 $(DEV)/.ready: pyproject.toml deploy/local/environment.sh
-	@sh deploy/local/environment.sh $(DEV) local,model,train,dev $(VOICES) $(GO) $(MICROPHONE)
+	@sh deploy/local/environment.sh $(DEV) local,model,train,gateway,dev $(VOICES) $(GO) $(MICROPHONE) $(BROWSER)
 
 $(PEERS:=/.ready): .venv/%/.ready: load_tests/peers/requirements-%.txt load_tests/peers/environment.sh | $(DEV)/.ready
 	@sh load_tests/peers/environment.sh $(@D) $< $(DEV)
+

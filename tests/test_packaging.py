@@ -21,6 +21,7 @@ PUBLIC_PACKAGES = [
     "voicestress",
     "voicestress.look",
     "voicestress_audio",
+    "voicestress_gateway",
     "voicestress_model",
     "voicestress_model.corpora",
     "voicestress_model.evaluation",
