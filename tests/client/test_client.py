@@ -138,11 +138,12 @@ def test_a_recording_beyond_the_limits_is_refused_before_it_is_decoded(client):
         client.analyze(JFK_WAV, limits=AudioLimits(longest_s=10))
 
 
-def test_nothing_there_is_unavailable_and_says_so_at_once():
+def test_nothing_there_is_unavailable_and_says_so_once_it_was_tried_again():
+    """Six times, with up to 3.1 s of delays in between."""
     start = time.monotonic()
     with StressClient(f"127.0.0.1:{closed_port()}") as client, pytest.raises(Unavailable, match="no Triton answers"):
         client.analyze(JFK_WAV)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4
 
 
 def test_a_server_that_never_answers_runs_into_the_deadline():

@@ -12,6 +12,7 @@ import pytest
 from voicestress import AsyncStressClient, InvalidAudio, NoSpeech, StressClient, Unavailable
 from voicestress_triton import TritonServer
 
+from tests.client.test_async_client import lateness_s
 from tests.paths import JFK_WAV, MODEL_REPOSITORY
 
 STEP = 1_600
@@ -218,22 +219,12 @@ def test_opening_streams_does_not_hold_up_the_event_loop(server):
     async def run():
         async with AsyncStressClient(server.url, model="group_norm") as client:
             await client.contract()
-            late = []
-
-            async def tick():
-                while True:
-                    asked = time.perf_counter()
-                    await asyncio.sleep(0.01)
-                    late.append(time.perf_counter() - asked - 0.01)
 
             async def open_one():
                 async with client.stream(16_000):
                     await asyncio.sleep(1)
 
-            ticking = asyncio.create_task(tick())
-            await asyncio.gather(*(open_one() for _ in range(40)))
-            ticking.cancel()
-            return max(late)
+            return max(await lateness_s(asyncio.gather(*(open_one() for _ in range(40)))))
 
     assert asyncio.run(run()) < 0.5
 
