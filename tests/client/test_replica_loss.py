@@ -122,7 +122,7 @@ def test_no_request_fails_when_servers_are_killed_stopped_and_started_again(repl
     assert max(levels) - min(levels) <= 0.01
 
 
-@pytest.mark.parametrize("kind", ["threads", "asyncio"])
+@pytest.mark.parametrize("kind", [pytest.param("threads", marks=pytest.mark.slow), "asyncio"])
 def test_a_server_that_hangs_is_made_up_for_by_a_second_call(server, kind):
     """One of two is stopped in its tracks; without second calls its windows would wait for their deadline."""
     policy = RetryPolicy(second_after_s=0.3)

@@ -115,13 +115,14 @@ def likeness(decoded: np.ndarray, original: np.ndarray) -> tuple[float, int]:
 
 
 def child_processes() -> set[int]:
-    """The children of this process, those that have ended and were not waited for too."""
+    """The children of this process that decode, and those that have ended and were not waited for."""
     children = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
+            command = stat.with_name("cmdline").read_bytes()  # nothing where it has ended
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(fields[1]) == os.getpid():
+        if int(fields[1]) == os.getpid() and (not command or b"pyav_child" in command):
             children.add(int(stat.parent.name))
     return children

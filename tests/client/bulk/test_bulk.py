@@ -160,6 +160,7 @@ def test_killed_while_results_are_written_nothing_is_lost(server, speech, tmp_pa
         out.unlink()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_full_only_slows_it_down(server, speech, tmp_path):
     make_archive(tmp_path / "calls", speech, 8)
     done = run(tmp_path / "calls", tmp_path / "out.parquet", server, "--at-once", 4, model=CROWDED_MODEL)

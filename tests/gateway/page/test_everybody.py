@@ -55,6 +55,7 @@ def test_it_works_with_the_keyboard_alone(visit):
     assert focused(here).startswith("Play 0:00")
 
 
+@pytest.mark.slow
 def test_a_voice_is_recorded_with_the_keyboard_alone(visit):
     here = visit()
     press = here.page.keyboard.press
@@ -95,6 +96,7 @@ def test_axe_finds_nothing_serious(visit, scheme, width, silence):
     assert serious(here) == []
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_serious_where_a_key_is_asked_for(visit, locked_url):
     here = visit(locked_url, bypass_csp=True)
     here.agree()
@@ -103,6 +105,7 @@ def test_axe_finds_nothing_serious_where_a_key_is_asked_for(visit, locked_url):
     assert serious(here) == []
 
 
+@pytest.mark.slow
 def test_360_pixels_are_wide_enough(visit, silence):
     here = visit(**NARROW)
 
@@ -124,6 +127,7 @@ def test_360_pixels_are_wide_enough(visit, silence):
     assert here.page.evaluate(f"[...document.querySelectorAll('button')].filter({small}).length") == 0
 
 
+@pytest.mark.slow
 def test_dark_is_dark_and_light_is_light(visit):
     shades = {}
     for scheme in ("light", "dark"):
@@ -134,6 +138,7 @@ def test_dark_is_dark_and_light_is_light(visit):
     assert shades["dark"] < 100
 
 
+@pytest.mark.slow
 def test_nothing_moves_for_who_wants_no_motion(visit):
     here = visit(reduced_motion="reduce")
     here.agree()
