@@ -16,6 +16,7 @@ from voicestress.errors import (
     Overloaded,
     ServiceError,
     StressError,
+    TooLong,
     Unauthorized,
     Unavailable,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "StressStream",
     "StressUpdate",
     "Tls",
+    "TooLong",
     "Unauthorized",
     "Unavailable",
     "UntrainedModelWarning",

@@ -19,8 +19,9 @@ from voicestress_audio.limits import DEFAULT_LIMITS
 from voicestress import tracing, wire
 from voicestress.async_conversation import AsyncConversation
 from voicestress.async_stream import AsyncStressStream
-from voicestress.base import MODEL_CHANGES, BaseClient
+from voicestress.base import MODEL_CHANGES, READY_ANSWER_S, BaseClient
 from voicestress.contract import StressContract
+from voicestress.errors import Unauthorized
 from voicestress.report import StressReport
 from voicestress.scoring import Request, Scoring
 
@@ -53,6 +54,11 @@ class AsyncStressClient(BaseClient):
                 self._asking.add_done_callback(_look_at)
             await asyncio.shield(self._asking)  # for all who wait, and whoever of them is cancelled
         return self._contract
+
+    async def is_ready(self) -> bool:
+        """Whether a server has the model ready; asked anew each time, in 2 s at most."""
+        asked = (self._has_model_ready(self._triton(replica)) for replica in range(len(self._urls)))
+        return any(await asyncio.gather(*asked))
 
     async def analyze(
         self, source: Source, *, speech_detection: bool = True, limits: AudioLimits = DEFAULT_LIMITS
@@ -166,6 +172,14 @@ class AsyncStressClient(BaseClient):
         finally:
             conversation.cancel()
         return scoring
+
+    async def _has_model_ready(self, triton: InferenceServerClient) -> bool:
+        try:
+            return bool(
+                await triton.is_model_ready(self._model, headers=self._headers(), client_timeout=READY_ANSWER_S)
+            )
+        except (InferenceServerException, Unauthorized):  # Unauthorized: there is no token to send
+            return False
 
     def _conversation(self, scoring: Scoring, priority: wire.Priority) -> AsyncConversation:
         async def ask(request: Request) -> wire.Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from voicestress.scoring import Request, Scoring
 
 # How often a recording is scored anew because another model is served than the one whose contract was read.
 MODEL_CHANGES = 3
+# Whether it is ready a server knows without computing anything.
+READY_ANSWER_S = 2.0
 _DEFAULT_RETRIES = RetryPolicy()
 
 
@@ -30,7 +33,7 @@ class UntrainedModelWarning(UserWarning):
     """The model that is served has random weights: its stress levels mean nothing."""
 
 
-class BaseClient:
+class BaseClient(ABC):
     """Connections to a stress model on one or more Triton servers; keep one for the life of the process.
 
     Args:
@@ -79,9 +82,9 @@ class BaseClient:
         self._version = ""
         self._connect()
 
+    @abstractmethod
     def _connect(self) -> None:
         """Make the connections to ``_urls``."""
-        raise NotImplementedError
 
     def _adopt(self, config: Any, call: Call) -> StressContract:
         """Keep the contract in a ``ModelConfig`` message, the answer to ``call``.

@@ -12,9 +12,10 @@ from voicestress_audio import AudioLimits, Recording, Source, read_recording
 from voicestress_audio.limits import DEFAULT_LIMITS
 
 from voicestress import tracing, wire
-from voicestress.base import MODEL_CHANGES, BaseClient
+from voicestress.base import MODEL_CHANGES, READY_ANSWER_S, BaseClient
 from voicestress.contract import StressContract
 from voicestress.conversation import Answers, Conversation
+from voicestress.errors import Unauthorized
 from voicestress.report import StressReport
 from voicestress.scoring import Request, Scoring
 from voicestress.stream import StressStream
@@ -55,6 +56,10 @@ class StressClient(BaseClient):
                 schedule.answer(call)
                 self._adopt(response.config, call)
         return self._contract
+
+    def is_ready(self) -> bool:
+        """Whether a server has the model ready; asked anew each time, in 2 s a server at most."""
+        return any(map(self._has_model_ready, self._tritons))
 
     def analyze(
         self, source: Source, *, speech_detection: bool = True, limits: AudioLimits = DEFAULT_LIMITS
@@ -141,6 +146,12 @@ class StressClient(BaseClient):
         finally:
             conversation.cancel()
         return scoring
+
+    def _has_model_ready(self, triton: InferenceServerClient) -> bool:
+        try:
+            return bool(triton.is_model_ready(self._model, headers=self._headers(), client_timeout=READY_ANSWER_S))
+        except (InferenceServerException, Unauthorized):  # Unauthorized: there is no token to send
+            return False
 
     def _conversation(self, scoring: Scoring, priority: wire.Priority) -> Conversation:
         def send(request: Request, answers: Answers) -> Any:

@@ -3,6 +3,7 @@
 StressError
   InvalidAudio          the recording can't be used (why, and what would help)
     NoSpeech            it can be read, but too little of it is speech
+    TooLong             it is longer than the caller allows
   ServiceError          the service did not answer as asked
     Overloaded          it is alive and full: retry later
     Unavailable         nothing answers
@@ -11,7 +12,7 @@ StressError
   ContractError         the model there is not one this client can read
 """
 
-from voicestress_audio.errors import InvalidAudio, NoSpeech, StressError
+from voicestress_audio.errors import InvalidAudio, NoSpeech, StressError, TooLong
 
 __all__ = [
     "ContractError",
@@ -21,6 +22,7 @@ __all__ = [
     "Overloaded",
     "ServiceError",
     "StressError",
+    "TooLong",
     "Unauthorized",
     "Unavailable",
 ]

@@ -17,7 +17,7 @@ from voicestress import AsyncStressClient, StressReport
 from voicestress_audio import AudioLimits, Recording, read_recording
 
 from voicestress_gateway.metrics import Metrics
-from voicestress_gateway.problems import DEADLINE, Problem, TooLong
+from voicestress_gateway.problems import DEADLINE, Problem
 from voicestress_gateway.settings import GatewaySettings
 
 # Reading takes turns with the event loop for Python's lock, so that threads full of long recordings would hold up all
@@ -32,30 +32,23 @@ class Abandoned(Exception):
 
 @dataclass(frozen=True)
 class RequestLimits(AudioLimits):
-    """``AudioLimits`` in the gateway's words, which also end the reading of a recording that is ``abandoned``."""
+    """``AudioLimits`` that also end the reading of a recording that is ``abandoned``."""
 
     abandoned: threading.Event = field(default_factory=threading.Event)
 
-    def check_samples(self, samples: int, rate_hz: int, name: str) -> None:
-        """Refuse a recording that is known to be longer before it is decoded."""
-        if samples > self.longest_s * rate_hz:
-            raise TooLong(f"{name}: is {samples / rate_hz:.1f} s long; {self._most()}")
+    @property
+    def way_out(self) -> str:
+        """What who sent it can do: the limit is the gateway's."""
+        return f"at most {self.longest_s:g} s are scored. Cut it."
 
     def within(
         self, blocks: Iterator[npt.NDArray[np.float32]], rate_hz: int, name: str
     ) -> Iterator[npt.NDArray[np.float32]]:
         """The same blocks ``[n]``, until there are too many or nobody waits for them."""
-        samples = 0
-        for block in blocks:
+        for block in AudioLimits.within(self, blocks, rate_hz, name):
             if self.abandoned.is_set():
                 raise Abandoned
-            samples += len(block)
-            if samples > self.longest_s * rate_hz:
-                raise TooLong(f"{name}: goes on after {self.longest_s:g} s; {self._most()}")
             yield block
-
-    def _most(self) -> str:
-        return f"at most {self.longest_s:g} s are scored. Cut it."
 
 
 class Analyser:
@@ -73,7 +66,7 @@ class Analyser:
 
         Raises:
             Problem: it took too long.
-            StressError: as ``AsyncStressClient.analyze``, and ``TooLong``.
+            StressError: as ``AsyncStressClient.analyze``.
         """
         limit_s = self._settings.analysis_s
         try:

@@ -19,7 +19,6 @@ from voicestress_gateway.metrics import Metrics
 from voicestress_gateway.problems import DRAINING, UNAUTHORIZED, UNAVAILABLE, Problem
 from voicestress_gateway.quotas import Quotas, Room
 from voicestress_gateway.readiness import Readiness
-from voicestress_gateway.servers import Servers
 from voicestress_gateway.settings import GatewaySettings
 from voicestress_gateway.uploads import Uploads
 
@@ -46,10 +45,7 @@ class Gateway:
         self.settings, self.metrics = settings, Metrics()
         self.keys, self._quotas = read_keys(settings, environment), Quotas()
         self.client = AsyncStressClient(**connection)
-        self._servers = Servers(connection)
-        self.readiness = Readiness(
-            self.client, self._servers.have_model_ready, self.metrics, every_s=settings.readiness_s
-        )
+        self.readiness = Readiness(self.client, self.metrics, every_s=settings.readiness_s)
         self.uploads = Uploads(settings)
         self.analyser = Analyser(self.client, settings, self.metrics)
         self._requests = Room(settings.requests_at_once, "requests")
@@ -69,7 +65,6 @@ class Gateway:
         await self.readiness.stop()
         self.analyser.close()
         await self.client.close()
-        await self._servers.close()
 
     def drain(self) -> None:
         """Be not ready from now on, to be asked no more."""

@@ -13,6 +13,7 @@ from voicestress import (
     NoSpeech,
     Overloaded,
     StressError,
+    TooLong,
     Unauthorized,
     Unavailable,
 )
@@ -107,10 +108,6 @@ class Problem(Exception):
         return ProblemDetails(
             type=kind.type, title=kind.title, status=kind.status, detail=self.detail, request_id=request_id
         ).model_dump()
-
-
-class TooLong(InvalidAudio):
-    """The recording is longer than the gateway takes."""
 
 
 def problem_of(error: StressError) -> Problem:

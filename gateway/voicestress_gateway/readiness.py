@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
 
 from voicestress import AsyncStressClient, StressError
 
@@ -17,20 +16,12 @@ class Readiness:
     """Knows whether a server is ready and the model's contract was read; ``reason`` says why not.
 
     Args:
-        client: reads the contract.
-        is_served: asks the servers whether one has the model ready.
+        client: asks the servers.
         every_s: seconds between two looks.
     """
 
-    def __init__(
-        self,
-        client: AsyncStressClient,
-        is_served: Callable[[], Awaitable[bool]],
-        metrics: Metrics,
-        *,
-        every_s: float,
-    ) -> None:
-        self._client, self._is_served, self._metrics, self._every_s = client, is_served, metrics, every_s
+    def __init__(self, client: AsyncStressClient, metrics: Metrics, *, every_s: float) -> None:
+        self._client, self._metrics, self._every_s = client, metrics, every_s
         self._task: asyncio.Task[None] | None = None
         self.is_ready = False
         self.reason = "the model was not asked yet"
@@ -54,7 +45,7 @@ class Readiness:
     async def _look(self) -> tuple[str, str]:
         """Why it is not ready, for everybody and for the log; nothing if it is."""
         try:
-            if not await self._is_served():
+            if not await self._client.is_ready():
                 return "no server has the model ready", ""
             await self._client.contract()
         except StressError as error:

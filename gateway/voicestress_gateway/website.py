@@ -11,17 +11,11 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 PAGE = Path(__file__).parent / "page" / "index.html"
-_PLACEHOLDER = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>voicestress</title>
-<h1>voicestress</h1>
-<p>The gateway runs. Its API is described in <a href="/openapi.json">/openapi.json</a>.</p>
-</html>
-"""
 
 
 def website_router(page: Path = PAGE) -> APIRouter:
     """``/``, which asks for no key."""
-    html = page.read_text(encoding="utf-8") if page.exists() else _PLACEHOLDER
+    html = page.read_text(encoding="utf-8")
     headers = {"Content-Security-Policy": content_security_policy(html), "Cache-Control": "no-cache"}
     router = APIRouter()
 

@@ -3,6 +3,7 @@
     StressError
       InvalidAudio          the recording can't be used (why, and what would help)
         NoSpeech            it can be read, but too little of it is speech
+        TooLong             it is longer than whoever reads it allows
 
 ``voicestress.errors`` adds what can be wrong with the service.
 """
@@ -19,6 +20,10 @@ class InvalidAudio(StressError):
     """
 
     is_unreadable_format = False
+
+
+class TooLong(InvalidAudio):
+    """The recording is longer than its reader allows."""
 
 
 class NoSpeech(InvalidAudio):

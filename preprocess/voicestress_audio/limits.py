@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from voicestress_audio.errors import InvalidAudio
+from voicestress_audio.errors import InvalidAudio, TooLong
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class AudioLimits:
     def check_samples(self, samples: int, rate_hz: int, name: str) -> None:
         """Refuse a recording that is known to be longer before it is decoded."""
         if samples > self.longest_s * rate_hz:
-            raise InvalidAudio(f"{name}: is {samples / rate_hz:.1f} s long; {self._way_out()}")
+            raise TooLong(f"{name}: is {samples / rate_hz:.1f} s long; {self.way_out}")
 
     def within(
         self, blocks: Iterator[npt.NDArray[np.float32]], rate_hz: int, name: str
@@ -46,10 +46,12 @@ class AudioLimits:
         for block in blocks:
             samples += len(block)
             if samples > self.longest_s * rate_hz:
-                raise InvalidAudio(f"{name}: goes on after {self.longest_s:g} s; {self._way_out()}")
+                raise TooLong(f"{name}: goes on after {self.longest_s:g} s; {self.way_out}")
             yield block
 
-    def _way_out(self) -> str:
+    @property
+    def way_out(self) -> str:
+        """What to do with a recording that is too long."""
         return f"at most {self.longest_s:g} s are read. Cut it, or allow more with AudioLimits(longest_s=...)."
 
 

@@ -12,7 +12,7 @@ from voicestress_audio.live_windows import LiveCutter
 from voicestress_audio.recording import check_enough, is_digital_silence, only_silence
 from voicestress_audio.resample import SAMPLE_RATE_HZ, PcmResampler
 from voicestress_audio.samples import check_array, check_channels, check_rate, mono
-from voicestress_audio.speech import EverythingStream, Segment, SpeechStream
+from voicestress_audio.speech import Segment, speech_stream
 from voicestress_audio.windows import Window
 
 # What is worked on at once, however much is pushed: memory stays the same.
@@ -51,7 +51,7 @@ class LiveRecording:
         self.name, self._rate_hz, self._channels = name, rate_hz, channels
         self._needed_samples, self._all = shortest_window_samples, not speech_detection
         self._resampler = PcmResampler(rate_hz)
-        self._speech = SpeechStream() if speech_detection else EverythingStream()
+        self._speech = speech_stream(detection=speech_detection)
         self._cutter = LiveCutter(shortest_samples=shortest_window_samples, longest_samples=longest_window_samples)
         self._split_frame = b""  # the first bytes of a frame that two chunks share
         self._frames = 0  # taken so far, at rate_hz

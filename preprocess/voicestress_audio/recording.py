@@ -9,11 +9,11 @@ from math import floor
 import numpy as np
 import numpy.typing as npt
 
-from voicestress_audio.decode import DecodedAudio, Source, open_audio
+from voicestress_audio.decode import Source, open_audio
 from voicestress_audio.errors import NoSpeech
 from voicestress_audio.limits import DEFAULT_LIMITS, AudioLimits
-from voicestress_audio.resample import SAMPLE_RATE_HZ, PcmResampler
-from voicestress_audio.speech import EverythingStream, SpeechStream, find_speech
+from voicestress_audio.resample import SAMPLE_RATE_HZ, pcm_chunks
+from voicestress_audio.speech import find_speech, speech_stream
 from voicestress_audio.windows import Window, cut_windows
 
 # Where a constant starts and stops, the resampler's filter rings for less than this.
@@ -54,8 +54,8 @@ def read_recording(
     """
     buffer = bytearray()
     with open_audio(source, limits) as audio:
-        chunks = _kept(_pcm_chunks(audio), buffer)
-        segments = find_speech(chunks, SpeechStream() if speech_detection else EverythingStream())
+        chunks = _kept(pcm_chunks(audio.blocks, audio.rate_hz), buffer)
+        segments = find_speech(chunks, speech_stream(detection=speech_detection))
     pcm = np.frombuffer(buffer, dtype=np.int16)
     pcm.flags.writeable = False
     check_enough(sum(segment.samples for segment in segments), shortest_window_samples, audio.name)
@@ -83,13 +83,6 @@ def only_silence(samples: int, needed_samples: int, name: str) -> NoSpeech:
         f"{name}: {samples / SAMPLE_RATE_HZ:.1f} s of digital silence, "
         f"{needed_samples / SAMPLE_RATE_HZ:g} s of speech needed"
     )
-
-
-def _pcm_chunks(audio: DecodedAudio) -> Iterator[npt.NDArray[np.int16]]:
-    resampler = PcmResampler(audio.rate_hz)
-    for block in audio.blocks:
-        yield resampler.push(block)
-    yield resampler.finish()
 
 
 def _kept(chunks: Iterable[npt.NDArray[np.int16]], buffer: bytearray) -> Iterator[npt.NDArray[np.int16]]:

@@ -170,10 +170,15 @@ class EverythingStream:
         return [Segment(0, self._heard_samples)]
 
 
+def speech_stream(*, detection: bool) -> SpeechStream | EverythingStream:
+    """What finds the speech of a recording; without ``detection`` all of it is."""
+    return SpeechStream() if detection else EverythingStream()
+
+
 def find_speech(
-    chunks: Iterable[npt.NDArray[np.int16]], detector: SpeechStream | EverythingStream | None = None
+    chunks: Iterable[npt.NDArray[np.int16]], finder: SpeechStream | EverythingStream | None = None
 ) -> list[Segment]:
     """The speech segments of a recording that comes as pieces of 16 kHz PCM: in order, not touching each other."""
-    with detector or SpeechStream() as stream:
+    with finder or SpeechStream() as stream:
         segments = [segment for chunk in chunks for segment in stream.push(chunk)]
         return segments + stream.finish()

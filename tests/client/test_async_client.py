@@ -20,6 +20,7 @@ from voicestress import (
     Overloaded,
     RetryPolicy,
     ServiceError,
+    StressClient,
     Unavailable,
     UntrainedModelWarning,
 )
@@ -207,6 +208,23 @@ def test_a_new_version_of_the_model_is_read_by_its_own_contract_by_all(repositor
     before, after = asyncio.run(run())
     assert {report.model.version for report in after} == {"2"}
     assert [report.stress_level for report in after] == [pytest.approx(100 - before.stress_level, abs=0.01)] * 6
+
+
+def test_it_tells_whether_the_model_is_ready(server):
+    away = f"127.0.0.1:{closed_port()}"
+    for urls, model, ready in [
+        ([away, server.url], "group_norm", True),
+        (server.url, "nobody", False),
+        (away, "group_norm", False),
+    ]:
+        with StressClient(urls, model=model) as client:
+            assert client.is_ready() is ready
+
+        async def ask(urls=urls, model=model):
+            async with AsyncStressClient(urls, model=model) as client:
+                return await client.is_ready()
+
+        assert asyncio.run(ask()) is ready
 
 
 def test_a_model_with_random_weights_warns(server):

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from voicestress_audio import (
     SAMPLE_RATE_HZ,
     AudioLimits,
-    DecodedAudio,
     InvalidAudio,
-    PcmResampler,
     Source,
     find_speech,
     open_audio,
+    pcm_chunks,
+    speech_stream,
 )
 
 COLUMNS = 800
@@ -49,7 +49,7 @@ def read_outline(
 ) -> tuple[Envelope, tuple[Span, ...]]:
     """The envelope of a recording of ``duration_s`` seconds, and its speech as spans in seconds.
 
-    The speech is found as the client finds it; without ``speech_detection`` nothing is looked for, and there is none.
+    The speech is found as the client finds it; without ``speech_detection`` it is all one stretch.
 
     Raises:
         InvalidAudio: the recording can't be read any more, or is not as long as it was.
@@ -57,13 +57,8 @@ def read_outline(
     samples = round(duration_s * SAMPLE_RATE_HZ)
     outline = _Outline(samples, min(columns, samples))
     with open_audio(source, _NO_LIMITS) as audio:
-        chunks = outline.followed(_pcm_chunks(audio), audio.name)
-        if speech_detection:
-            segments = find_speech(chunks)
-        else:
-            segments = []
-            for _ in chunks:
-                pass
+        chunks = outline.followed(pcm_chunks(audio.blocks, audio.rate_hz), audio.name)
+        segments = find_speech(chunks, speech_stream(detection=speech_detection))
     spans = ((s.start_sample / SAMPLE_RATE_HZ, min(s.end_sample / SAMPLE_RATE_HZ, duration_s)) for s in segments)
     return outline.envelope(), tuple(spans)
 
@@ -103,13 +98,6 @@ class _Outline:
         self._low[touched] = np.minimum(self._low[touched], np.minimum.reduceat(pcm, starts))
         self._high[touched] = np.maximum(self._high[touched], np.maximum.reduceat(pcm, starts))
         self._energy[touched] += np.add.reduceat(np.square(pcm, dtype=np.float64), starts)
-
-
-def _pcm_chunks(audio: DecodedAudio) -> Iterator[npt.NDArray[np.int16]]:
-    resampler = PcmResampler(audio.rate_hz)
-    for block in audio.blocks:
-        yield resampler.push(block)
-    yield resampler.finish()
 
 
 def _changed(name: str) -> InvalidAudio:
