@@ -29,17 +29,16 @@ def wants_colour(stream: TextIO | None, environment: Mapping[str, str]) -> bool:
 def render(name: str, report: StressReport) -> str:
     """The report of the recording ``name`` as a few lines of text: level, emotions, timeline, windows, model."""
     model = report.model
-    shown = "{:.2f}" if model.heuristic else "{:.0%}"  # dimensions are no shares
-    emotions = "   ".join(f"{label} {shown.format(value)}" for label, value in report.emotions.items())
+    emotions = "   ".join(f"{label} {value(report, number)}" for label, number in report.emotions.items())
     lines = [
-        f"{name}: {report.duration_s:.1f} s, {report.speech_s:.1f} s of speech in {_count(report.windows)}",
+        f"{name}: {extent(report)}",
         "",
         f"  stress level {report.stress_level:5.1f} of 100   {report.status} (High above {model.status_threshold:g})",
         f"  {emotions}",
         "",
-        f"  {_clock(0)} {timeline(report)} {_clock(report.duration_s)}",
+        f"  {clock(0)} {timeline(report)} {clock(report.duration_s)}",
         "",
-        *_table(report.windows, shown),
+        *_table(report),
         "",
         f"  model {model.name} version {model.version}: {model.checkpoint}, {model.precision}",
     ]
@@ -78,7 +77,8 @@ def _bar(level: float) -> str:
     return _BARS[min(int(level / 100 * len(_BARS)), len(_BARS) - 1)]
 
 
-def _table(windows: tuple[WindowReport, ...], shown: str) -> list[str]:
+def _table(report: StressReport) -> list[str]:
+    windows = report.windows
     rows, note = highest_windows(windows), []
     if len(windows) > len(rows):
         note = [f"  the {len(rows)} highest of {len(windows)} windows; --json has them all"]
@@ -86,16 +86,34 @@ def _table(windows: tuple[WindowReport, ...], shown: str) -> list[str]:
     header = "  start     end   level " + "".join(f"{label:>10}" for label in labels)
     lines = [
         f"{w.start_s:7.2f} {w.end_s:7.2f} {w.stress_level:7.1f} "
-        + "".join(f"{shown.format(value):>10}" for value in w.emotions.values())
+        + "".join(f"{value(report, number):>10}" for number in w.emotions.values())
         for w in rows
     ]
     return [header, *lines, *note]
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+def clock(seconds: float, decimals: int = 0) -> str:
+    """``seconds`` as ``1:05``, ``1:05.32`` or ``2:01:05``."""
+    units = round(seconds * 10**decimals)
+    whole, rest = divmod(units, 10**decimals)
+    minutes, whole_s = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    front = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    fraction = f".{rest:0{decimals}d}" if decimals else ""
+    return f"{front}:{whole_s:02d}{fraction}"
 
 
-def _count(windows: tuple[WindowReport, ...]) -> str:
-    return "1 window" if len(windows) == 1 else f"{len(windows)} windows"
+def value(report: StressReport, number: float) -> str:
+    """One of the emotions: a share in per cent, or a dimension as it is."""
+    return f"{number:.2f}" if report.model.heuristic else f"{number:.0%}"
+
+
+def counted(number: int, one: str) -> str:
+    """``1 window``, ``2 windows``."""
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
+
+
+def extent(report: StressReport) -> str:
+    """How long the recording is, and how much of it was scored."""
+    windows = counted(len(report.windows), "window")
+    return f"{report.duration_s:.1f} s, {report.speech_s:.1f} s of speech in {windows}"

@@ -10,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from voicestress.look import words
-from voicestress.look.scale import clock, value
 from voicestress.report import StressReport, WindowReport
-from voicestress.terminal import highest_windows, timeline_bars
+from voicestress.terminal import clock, extent, highest_windows, timeline_bars, value
 
 # Readable on black and on white; rich takes the nearest where a terminal has fewer.
 _NORMAL, _HIGH, _EMOTION, _EMPTY, _WARN = "#3b8eea", "#e5573f", "#9a7bea", "#8a8a8a", "bold #d08700"
@@ -27,7 +26,7 @@ def print_report(name: str, report: StressReport, stream: TextIO) -> None:
     columns = min(_MOST_COLUMNS, max(_FEWEST_COLUMNS, console.width - _BESIDE_TIMELINE))
     shown = highest_windows(report.windows)
     console.print(Text(name, style="bold"))
-    console.print(Text(words.extent(report), style="dim"), end="\n\n")
+    console.print(Text(extent(report), style="dim"), end="\n\n")
     console.print(_verdict(report))
     console.print(Text("\n").join(_mean(report, label) for label in report.emotions), end="\n\n")
     console.print(_timeline(report, columns))

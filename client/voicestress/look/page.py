@@ -9,10 +9,11 @@ from importlib.resources import files
 
 from voicestress.look import words
 from voicestress.look.entries import Entry, Look, Unscored
-from voicestress.look.scale import clock, length, value
+from voicestress.look.scale import length
 from voicestress.look.text import text
 from voicestress.look.timeline import render_timeline
 from voicestress.report import StressReport
+from voicestress.terminal import clock, counted, value
 
 # The browser itself refuses whatever is not written in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -21,7 +22,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 def render_page(entries: Sequence[Entry]) -> str:
     """The page of all ``entries``, in their order."""
     style = files("voicestress.look").joinpath("page.css").read_text(encoding="utf-8")
-    title = text(entries[0].name) if len(entries) == 1 else words.counted(len(entries), "recording")
+    title = text(entries[0].name) if len(entries) == 1 else counted(len(entries), "recording")
     sections = [_recording(entry, f"r{number}") for number, entry in enumerate(entries) if isinstance(entry, Look)]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -72,7 +73,7 @@ def _recording(look: Look, key: str) -> str:
     threshold = report.model.status_threshold
     facts = {
         "Length": length(report.duration_s),
-        "Speech": f"{length(report.speech_s)} in {words.counted(len(report.windows), 'window')}",
+        "Speech": f"{length(report.speech_s)} in {counted(len(report.windows), 'window')}",
         "Highest window": f"{highest.stress_level:.1f} at {clock(highest.start_s, 1)}",
     }
     listed = "".join(f"<div><dt>{name}</dt><dd>{fact}</dd></div>" for name, fact in facts.items())

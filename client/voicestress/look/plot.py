@@ -16,9 +16,9 @@ from matplotlib.patheffects import withStroke
 
 from voicestress.look import words
 from voicestress.look.entries import Entry, Look, Unscored
-from voicestress.look.scale import bars_have_room, middles, time_marks, value
+from voicestress.look.scale import bars_have_room, middles, time_marks
 from voicestress.report import StressReport
-from voicestress.terminal import printable
+from voicestress.terminal import extent, printable, value
 
 DOTS_PER_INCH = 150
 WIDTH_IN = 10.0
@@ -123,7 +123,7 @@ def _recording(sheet: _Sheet, look: Look) -> None:
     sheet.write(_shortened(look.name, 70), _EDGE_IN, 0.16, size=12, bold=True)
     verdict = f"{report.stress_level:.1f} of 100   {report.status}"
     sheet.write(verdict, WIDTH_IN - _RIGHT_IN, 0.16, colour, size=12, bold=True, align="right")
-    sheet.write(words.extent(report), _EDGE_IN, 0.38, _MUTED)
+    sheet.write(extent(report), _EDGE_IN, 0.38, _MUTED)
     sheet.skip(_TITLE_IN)
     _name(sheet, "Sound", _WAVE_IN)
     _waveform(sheet.axes(_WAVE_IN), look)

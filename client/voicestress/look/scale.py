@@ -6,22 +6,12 @@ from itertools import pairwise
 from math import floor, log10
 
 from voicestress.report import StressReport
+from voicestress.terminal import clock
 
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _MOST_MARKS = 6
 # Where windows lie closer than this share of the width, numbers above their bars would touch on a telephone.
 _ROOM_FOR_A_NUMBER = 0.11
-
-
-def clock(seconds: float, decimals: int = 0) -> str:
-    """``seconds`` as ``1:05``, ``1:05.32`` or ``2:01:05``."""
-    units = round(seconds * 10**decimals)
-    whole, rest = divmod(units, 10**decimals)
-    minutes, whole_s = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    front = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    fraction = f".{rest:0{decimals}d}" if decimals else ""
-    return f"{front}:{whole_s:02d}{fraction}"
 
 
 def length(seconds: float) -> str:
@@ -44,11 +34,6 @@ def middles(report: StressReport) -> list[float]:
 def bars_have_room(report: StressReport) -> bool:
     """Whether the bars of a report's windows are far enough from each other for numbers above them."""
     return all(after - before >= _ROOM_FOR_A_NUMBER for before, after in pairwise(middles(report)))
-
-
-def value(report: StressReport, number: float) -> str:
-    """One of the emotions: a share in per cent, or a dimension as it is."""
-    return f"{number:.2f}" if report.model.heuristic else f"{number:.0%}"
 
 
 def decibels(share: float) -> str:

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from voicestress.look import words
 from voicestress.look.entries import Look
 from voicestress.look.envelope import Span
-from voicestress.look.scale import bars_have_room, clock, decibels, length, middles, time_marks, value
+from voicestress.look.scale import bars_have_room, decibels, length, middles, time_marks
 from voicestress.look.text import text
 from voicestress.report import StressReport
+from voicestress.terminal import clock, counted, value
 
 _WIDTH = 1000  # of every drawing, in its own units: the whole recording
 _WAVE_HEIGHT = 200
@@ -56,7 +56,7 @@ def _speech(look: Look, key: str) -> str:
     duration_s = look.report.duration_s
     spans = "; ".join(f"{clock(start, 1)} to {clock(end, 1)}" for start, end in look.speech[:_MOST_TOLD])
     more = f" and {len(look.speech) - _MOST_TOLD} more" if len(look.speech) > _MOST_TOLD else ""
-    described = f"{words.counted(len(look.speech), 'segment')} of speech: {spans}{more}."
+    described = f"{counted(len(look.speech), 'segment')} of speech: {spans}{more}."
     svg = _svg(
         f"{key}-s", "Speech", described, 10, f'<path class="spoken" d="{_blocks(look.speech, duration_s, 10)}"/>'
     )
@@ -74,7 +74,7 @@ def _level(report: StressReport, key: str) -> str:
     )
     levels = [window.stress_level for window in report.windows]
     described = (
-        f"{words.counted(len(levels), 'window')}, levels from {min(levels):.1f} to {max(levels):.1f}, mean "
+        f"{counted(len(levels), 'window')}, levels from {min(levels):.1f} to {max(levels):.1f}, mean "
         f"{report.stress_level:.1f}; High above {threshold:g}."
     )
     limit = f'<path class="limit" d="M0,{100 - threshold:g}H{_WIDTH}"/>'

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from voicestress.look.entries import Entry, Look
-from voicestress.report import ModelInfo, StressReport
+from voicestress.report import ModelInfo
+from voicestress.terminal import counted
 
 IN_SHORT = (
     "The level, 0 to 100, orders voices by what a model was trained to hear. "
@@ -52,17 +53,6 @@ def models_of(entries: Iterable[Entry]) -> list[ModelInfo]:
         if isinstance(entry, Look) and entry.report.model not in found:
             found.append(entry.report.model)
     return found
-
-
-def counted(number: int, one: str) -> str:
-    """``1 window``, ``2 windows``."""
-    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
-
-
-def extent(report: StressReport) -> str:
-    """How long the recording is, and how much of it was scored."""
-    windows = counted(len(report.windows), "window")
-    return f"{report.duration_s:.1f} s, {report.speech_s:.1f} s of speech in {windows}"
 
 
 def outcome(entries: Sequence[Entry]) -> str:

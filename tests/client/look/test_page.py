@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import pytest
 from voicestress.look import Unscored
 from voicestress.look.page import render_page
-from voicestress.look.scale import clock, time_marks
+from voicestress.look.scale import time_marks
+from voicestress.terminal import clock
 
 _VOID = {"meta", "br", "img", "link", "input", "hr"}
 
