@@ -43,7 +43,6 @@ class RetryPolicy:
                 f"first_delay_s is {self.first_delay_s} and longest_delay_s {self.longest_delay_s}; "
                 "the first must be above 0 and not above the longest"
             )
-
         if self.second_after_s is not None and not 0 < self.second_after_s < float("inf"):
             raise ValueError(f"second_after_s is {self.second_after_s}; give seconds above 0, or None for never")
 

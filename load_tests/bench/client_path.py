@@ -27,7 +27,7 @@ from voicestress_audio import Recording, Window
 from voicestress_model.agreement import Pcm
 from voicestress_triton import TritonServer
 
-from load_tests.bench.arrivals import busy_per_s, closed_loop
+from load_tests.bench.arrivals import Outcome, busy_per_s, closed_loop, keep_busy
 from load_tests.bench.compare_engines import clock
 from load_tests.bench.engines import padding_free
 from load_tests.bench.workload import five_seconds, mixed_speech, write_recordings
@@ -179,17 +179,13 @@ def _threads(url: str, windows: Sequence[Pcm], seconds: float) -> float:
 async def _tasks(url: str, windows: Sequence[Pcm], seconds: float) -> float:
     async with AsyncStressClient(url) as client:
         await client.contract()
-        start = time.perf_counter()
 
-        async def call(first: int) -> float:
-            scored_s, number = 0.0, first
-            while time.perf_counter() - start < seconds:
-                scored_s += (await client.score(_recording(windows[number % len(windows)]))).duration_s
-                number += _CALLERS
-            return scored_s
+        async def score(number: int) -> Outcome:
+            await client.score(_recording(windows[number]))
+            return "scored"
 
-        scored_s = sum(await asyncio.gather(*(call(first) for first in range(_CALLERS))))
-        return scored_s / (time.perf_counter() - start)
+        answers = await keep_busy(score, windows, callers=_CALLERS, seconds=seconds)
+        return busy_per_s(answers, from_s=seconds / 4, until_s=seconds)
 
 
 def _bare(url: str, windows: Sequence[Pcm], seconds: float) -> float:

@@ -14,8 +14,8 @@ from voicestress.commands.connecting import add_connection_arguments, settings_o
 from voicestress.connection import channel_options
 
 from tests.client.test_client import closed_port
-from tests.docs.relay import Relay, serving
 from tests.paths import JFK_WAV
+from tests.relay import Relay, serving
 
 SOON_S = 2.0
 DEADLINE_S = 3.0

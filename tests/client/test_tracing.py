@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tritonclient.grpc import service_pb2_grpc
 from voicestress import InvalidAudio, StressClient
 
-from tests.docs.relay import Relay, serving
 from tests.paths import JFK_WAV
+from tests.relay import Relay, serving
 
 
 @pytest.fixture(scope="module")

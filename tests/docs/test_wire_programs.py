@@ -17,8 +17,8 @@ from voicestress_triton import TritonServer
 from tests.client.test_client import closed_port
 from tests.conftest import NOT_A_STRESS_MODEL
 from tests.docs.conftest import WIRE
-from tests.docs.relay import Relay, serving
 from tests.paths import JFK_WAV
+from tests.relay import Relay, serving
 
 WINDOW = slice(8_000, 39_200)
 DIMENSIONAL = "dimensional"

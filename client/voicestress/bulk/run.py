@@ -19,15 +19,9 @@ from voicestress.bulk.decoding import Decoders
 from voicestress.bulk.journal import Journal
 from voicestress.bulk.results import scored_in, write_results
 from voicestress.bulk.throttle import Throttle
-from voicestress.errors import (
-    DeadlineExceeded,
-    Overloaded,
-    ServiceError,
-    StressError,
-    Unauthorized,
-    Unavailable,
-)
+from voicestress.errors import DeadlineExceeded, Overloaded, ServiceError, StressError, Unauthorized
 from voicestress.report import StressReport
+from voicestress.retry import WORTH_RETRYING
 
 # Speech that is decoded and not scored yet, over all recordings: 32 kB each second.
 _HELD_S = 1_800.0
@@ -35,7 +29,7 @@ _PAUSE_S = 1.0
 # How often a recording is asked for again that the service failed, and how many such in a row end it all.
 _AGAIN = 2
 _REFUSED_IN_A_ROW = 10
-_PASSING = (Overloaded, Unavailable, DeadlineExceeded)
+_PASSING = (*WORTH_RETRYING, DeadlineExceeded)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _scorers(arguments: argparse.Namespace, open_until_done: ExitStack) -> list[Scorer]:
     """The scorer to evaluate, and the one it must agree with where both a server and a checkpoint are named."""
-    from voicestress import StressClient, UntrainedModelWarning
+    from voicestress import StressClient
+    from voicestress.commands.connecting import untrained_said_elsewhere
 
     from voicestress_model.checkpoints import load_checkpoint
     from voicestress_model.evaluation.scorers import checkpoint_scorer, server_scorer
@@ -105,8 +105,7 @@ def _scorers(arguments: argparse.Namespace, open_until_done: ExitStack) -> list[
     shortest_s, longest_s = arguments.shortest_window_s, arguments.longest_window_s
     if arguments.url is not None:
         client = open_until_done.enter_context(StressClient(arguments.url, model=arguments.model))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UntrainedModelWarning)  # the report says so itself
+        with untrained_said_elsewhere():
             found.append(server_scorer(client))
         shortest_s, longest_s = found[0].contract.shortest_window_s, found[0].contract.longest_window_s
     if arguments.checkpoint is not None:

@@ -8,8 +8,9 @@ import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from voicestress import ModelInfo, StressReport, WindowReport
 from voicestress.bulk.journal import Journal
-from voicestress.bulk.results import scored_in, write_results
+from voicestress.bulk.results import SCHEMA, scored_in, write_results
 from voicestress.bulk.sources import SourceError
 from voicestress.bulk.throttle import Throttle
 
@@ -86,6 +87,15 @@ def test_results_have_a_row_for_each_recording_once(tmp_path):
     assert dict(rows[0]["windows"][0]["emotions"]) == {"neutral": 0.5, "anxious": 0.5}
     assert rows[0]["model"]["checkpoint"] == "c"
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_results_have_a_column_for_all_that_a_report_has():
+    def names(of):
+        return {each.name for each in of}
+
+    assert names(SCHEMA) == {"recording", *StressReport.model_fields}
+    assert names(SCHEMA.field("windows").type.value_type) == set(WindowReport.model_fields)
+    assert names(SCHEMA.field("model").type) == set(ModelInfo.model_fields)
 
 
 def test_results_of_nothing_are_a_file_without_rows(tmp_path):
