@@ -192,6 +192,7 @@ def _growth(bench: _Bench) -> dict[str, Any]:
     return dataclasses.asdict(
         growth.measure(
             bench.graph,
+            bench.int8_graph,
             padding,
             threads=arguments.threads,
             rounds=arguments.rounds,

@@ -87,15 +87,18 @@ def _demo_int8(found: Found) -> Iterator[Verdict]:
 
 
 def _growth(found: Found) -> Iterator[Verdict]:
-    for name, what, wanted in (
-        ("mixed_over_equal", "of mixed lengths against equal ones", 0.95),
-        ("mixed_over_alone", "against their windows one by one", 1.0),
-    ):
-        by_size = {str(size): ratio for size, ratio in found[name].items()}
-        yield Verdict(f"batches of {_SERVED_BATCH}, as served, {what}", wanted, by_size[_SERVED_BATCH], "times")
-        worst = min(by_size, key=by_size.__getitem__)
-        known = "more than four windows share a padded view, and leave the cache; as served, batches are of 4"
-        yield Verdict(f"batches of {worst}, the worst size, {what}", wanted, by_size[worst], "times", known=known)
+    known = "more than four windows share a padded view, and leave the cache; as served, batches are of 4"
+    for precision in ("fp32", "int8"):
+        for name, against, wanted in (
+            ("mixed_over_equal", "of mixed lengths against equal ones", 0.95),
+            ("mixed_over_alone", "against their windows one by one", 1.0),
+        ):
+            by_size = {str(size): ratio for size, ratio in found[precision][name].items()}
+            worst = min(by_size, key=by_size.__getitem__)
+            what = f"{precision} batches of {_SERVED_BATCH}, as served, {against}"
+            yield Verdict(what, wanted, by_size[_SERVED_BATCH], "times")
+            what = f"{precision} batches of {worst}, the worst size, {against}"
+            yield Verdict(what, wanted, by_size[worst], "times", known=known)
 
 
 def _served(found: Found) -> Iterator[Verdict]:

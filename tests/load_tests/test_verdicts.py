@@ -10,6 +10,7 @@ from load_tests.bench.page import render
 from load_tests.bench.verdicts import Verdict, shown, table, verdicts
 
 SIZES = {"1": 1.0, "2": 1.02, "4": 0.97, "8": 0.9}
+BY_BATCH = dict.fromkeys(("mixed", "equal", "mixed_over_equal", "mixed_over_alone"), SIZES)
 
 
 def engine(name, ratio):
@@ -38,8 +39,7 @@ FOUND = {
     "neighbours": {"fp32": {"logits": 1e-7, "level": 0.0}, "int8": {"logits": 0.0, "level": 0.0}},
     "demo_int8": {"windows": 50, "mean": 0.4, "largest": 2.0, "same_status": 50},
     "growth": {
-        "padded_with": "plain", "mixed": SIZES, "equal": SIZES, "padded": SIZES, "mixed_over_equal": SIZES,
-        "mixed_over_alone": SIZES, "memory_mb": SIZES,
+        "padded_with": "plain", "fp32": BY_BATCH, "int8": BY_BATCH, "padded": SIZES, "memory_mb": SIZES,
     },
     "served": {
         "fp32": {
@@ -63,14 +63,20 @@ def judged(found):
 
 def test_everything_that_was_measured_is_judged():
     found = judged(FOUND)
-    assert len(found) == 21
+    assert len(found) == 25
     short = {what for what, reached in found.items() if not reached}
     assert short == {
         "int8 engine against Hugging Face, each at its best batch",
         "client: FLAC over the detector",
-        "batches of 4, as served, against their windows one by one",
-        "batches of 8, the worst size, against their windows one by one",
-        "batches of 8, the worst size, of mixed lengths against equal ones",
+        *(
+            f"{precision} batches of {size} {against}"
+            for precision in ("fp32", "int8")
+            for size, against in (
+                ("4, as served,", "against their windows one by one"),
+                ("8, the worst size,", "against their windows one by one"),
+                ("8, the worst size,", "of mixed lengths against equal ones"),
+            )
+        ),
         "fp32 p99 at 70% load against a queue with the engine's own times",
     }
 
@@ -105,9 +111,9 @@ def test_what_is_to_stay_small_is_enough_when_it_does():
 
 def test_the_table_and_the_page_say_what_falls_short():
     lines = table(verdicts(FOUND))
-    assert sum(line.endswith("short") for line in lines) == 6
+    assert sum(line.endswith("short") for line in lines) == 9
     page = render(FOUND)
-    assert page.count("<strong>short</strong>") == 6
+    assert page.count("<strong>short</strong>") == 9
     assert page.count("<small>decoding it is most of that</small>") == 1  # a reason stands where something is short
     assert "<td>30.0 (75%)</td><td>9.0 (90%)</td>" in page
     assert "<td>812</td>" in page

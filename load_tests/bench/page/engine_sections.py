@@ -81,11 +81,13 @@ def demo_int8(found: Found) -> str:
 
 def growth(found: Found) -> str:
     """Throughput and memory by batch size."""
-    sizes = [int(size) for size in found["mixed"]]
+    fp32, int8 = found["fp32"], found["int8"]
+    sizes = [int(size) for size in fp32["mixed"]]
 
     def draw(axes: Axes) -> None:
-        axes.plot(sizes, list(found["mixed"].values()), "o-", color=SERIES[0], label="mixed lengths, 1 to 8 s")
-        axes.plot(sizes, list(found["equal"].values()), "s--", color=MUTED, label="equal lengths, as much audio")
+        axes.plot(sizes, list(int8["mixed"].values()), "D-", color=SERIES[2], label="int8, mixed lengths")
+        axes.plot(sizes, list(fp32["mixed"].values()), "o-", color=SERIES[0], label="fp32, mixed lengths, 1 to 8 s")
+        axes.plot(sizes, list(fp32["equal"].values()), "s--", color=MUTED, label="fp32, equal lengths, as much audio")
         axes.plot(sizes, list(found["padded"].values()), "^:", color=SERIES[1], label=f"mixed, {found['padded_with']}")
         _name_axes(axes, sizes, "windows in a batch", "audio-seconds a second")
         axes.legend()
@@ -95,28 +97,25 @@ def growth(found: Found) -> str:
         _name_axes(axes, sizes, "windows of 8 s in a batch", "MB")
 
     rows = [
-        [str(size), f"{found['mixed'][key]:.1f}", f"{found['equal'][key]:.1f}", f"{found['padded'][key]:.1f}",
-         f"{found['mixed_over_equal'][key]:.2f}", f"{found['mixed_over_alone'][key]:.2f}",
-         f"{found['memory_mb'][key]:.0f}"]
-        for size, key in zip(sizes, found["mixed"], strict=True)
+        [str(size), *_by_batch(fp32, key), *_by_batch(int8, key),
+         f"{found['padded'][key]:.1f}", f"{found['memory_mb'][key]:.0f}"]
+        for size, key in zip(sizes, fp32["mixed"], strict=True)
     ]  # fmt: skip
-    header = [
-        "Batch",
-        "Mixed, audio-s/s",
-        "Equal",
-        "Mixed, padded",
-        "Mixed over equal",
-        "Over one by one",
-        "Memory, MB",
-    ]
+    columns = ("mixed, audio-s/s", "mixed over equal", "over one by one")
+    header = ["Batch", *(f"{precision} {column}" for precision in ("fp32", "int8") for column in columns)]
     return (
         "<h2>How cost grows</h2><p>A batch costs what its audio costs, whatever the lengths in it. Memory is the peak "
-        "of one engine's process, Python with it, for a batch of the longest windows the model takes; longer ones are "
-        "not scored. A server has two such engines, of which one works at a time.</p>"
+        "of one fp32 engine's process, Python with it, for a batch of the longest windows the model takes; longer ones "
+        "are not scored. A server has two such engines, of which one works at a time.</p>"
         + picture(draw, "growth", "Throughput by batch size", 8, 3.4)
-        + table(header, rows)
+        + table([*header, "Padded, audio-s/s", "Memory, MB"], rows)
         + picture(draw_memory, "memory", "Memory by batch size", 8, 2.6)
     )
+
+
+def _by_batch(measured: Found, size: str) -> list[str]:
+    ratios = (f"{measured[name][size]:.2f}" for name in ("mixed_over_equal", "mixed_over_alone"))
+    return [f"{measured['mixed'][size]:.1f}", *ratios]
 
 
 def _name_axes(axes: Axes, sizes: Sequence[int], along: str, up: str) -> None:
