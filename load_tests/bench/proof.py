@@ -51,7 +51,7 @@ _PACKAGES = ("voicestress", "torch", "transformers", "onnxruntime", "numpy")
 def main() -> None:
     """Measure the parts asked for, print them, and write them down; 1 if one of them failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="(default: all of them)")
+    parser.add_argument("--parts", nargs="+", choices=_PARTS, help="again, into what --out has (default: all of them)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of everything that is compared (default: 3)")
     parser.add_argument("--seconds", type=float, default=15.0, help="of each part that is served (default: 15)")
     parser.add_argument(
@@ -64,21 +64,22 @@ def main() -> None:
     arguments = parser.parse_args()
     bench = _Bench(arguments)
     bench.export()
-    found: dict[str, Any] = {"about": bench.about()}
-    for part in arguments.parts:
+    found = bench.earlier()
+    for part in arguments.parts or _PARTS:
         print(f"measuring: {part}", file=sys.stderr, flush=True)
         # In a process of its own: engines keep the memory of the largest batch they ever saw, tens of gigabytes of it.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
             try:
                 found[part] = json.loads(process.submit(_measured, part, arguments).result())  # as it will be read back
+                found["failed"].pop(part, None)
             except Exception as error:  # noqa: BLE001 - the figures of the other parts are not lost for it
-                found.setdefault("failed", {})[part] = f"{type(error).__name__}: {error}"
+                found["failed"][part] = f"{type(error).__name__}: {error}"
                 traceback.print_exception(error)
-        (arguments.out / "bench.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+        bench.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
         (arguments.out / "bench.html").write_text(render(found), encoding="utf-8")
     print("\n".join(table(verdicts(found))))
-    print(f"\nall figures: {arguments.out / 'bench.html'}, {arguments.out / 'bench.json'}")
-    if failed := found.get("failed"):
+    print(f"\nall figures: {arguments.out / 'bench.html'}, {bench.json}")
+    if failed := found["failed"]:
         raise SystemExit(f"not measured, because they failed: {', '.join(failed)}")
 
 
@@ -97,6 +98,7 @@ class _Bench:
         self.graph = self.repository / "stress" / "1" / "model.onnx"
         self.int8_repository: Path = arguments.out / "int8"
         self.int8_graph = self.int8_repository / "stress" / "1" / "model.onnx"
+        self.json: Path = arguments.out / "bench.json"
 
     def export(self) -> None:
         """Write the models; before anything is measured."""
@@ -112,9 +114,24 @@ class _Bench:
             largest_level_change=100.0,
         )
 
+    def earlier(self) -> dict[str, Any]:
+        """What is known before: of the run that some parts are measured again for, or nothing yet.
+
+        Raises:
+            SystemExit: that run was another machine's, or of something else.
+        """
+        found = {"about": self.about(), "failed": {}}
+        if self.arguments.parts is None or not self.json.exists():
+            return found
+        before = json.loads(self.json.read_text(encoding="utf-8"))
+        commands = [*before["about"].pop("commands"), *found["about"].pop("commands")]
+        if before["about"] != found["about"]:
+            raise SystemExit(f"{self.json} is of another machine, model or version: choose another --out")
+        return {"failed": {}, **before, "about": {"commands": commands, **before["about"]}}
+
     def about(self) -> dict[str, Any]:
         return {
-            "command": shlex.join(["python", "-m", "load_tests.bench.proof", *sys.argv[1:]]),
+            "commands": [shlex.join(["python", "-m", "load_tests.bench.proof", *sys.argv[1:]])],
             "architecture": self.arguments.architecture,
             "threads": self.arguments.threads,
             "processor": _processor(),

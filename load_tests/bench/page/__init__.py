@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from importlib.resources import files
 
-from voicestress_model.evaluation.drawing import drawn_in_page_colours
+from voicestress.look.drawing import drawn_in_page_colours
+from voicestress.look.drawn_page import document, table
 
 from load_tests.bench.page import engine_sections, server_sections
-from load_tests.bench.page.parts import Found, table
+from load_tests.bench.page.parts import Found
 from load_tests.bench.verdicts import shown, verdicts
 
 
@@ -17,23 +17,21 @@ def render(found: Found) -> str:
     """The page of what ``proof.py`` found; parts that were not measured are left out."""
     with drawn_in_page_colours():
         body = "".join(section(found[name]) for name, section in _SECTIONS.items() if name in found)
-    style = files("voicestress_model.evaluation").joinpath("page.css").read_text(encoding="utf-8")
     about = found["about"]
+    commands = "\n".join(about["commands"])
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>voicestress: how fast it is</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+    return document(
+        "voicestress: how fast it is",
         "<h1>How fast it is</h1>"
         f'<p class="lead">{escape(about["architecture"])}, {about["threads"]} threads of '
         f"{escape(about['processor'])}.</p>"
-        '<div class="card"><p>Every figure is from one run on one machine: the ratios between engines hold elsewhere, '
+        '<div class="card"><p>What is compared took turns within one run on one machine: the ratios hold elsewhere, '
         "the absolute figures do not. An audio-second is a second of speech; 10 audio-seconds a second is ten times "
         "real time. The weights are random, which costs what trained ones do and says nothing about scores. Nothing "
         "here was measured on a GPU.</p></div>"
         f"{_judged(found)}{_failed(found)}{body}"
-        f"<h2>How it was measured</h2><pre><code>{escape(about['command'])}</code></pre>"
-        f'<p class="note">{escape(versions)}</p></main>\n</body>\n</html>\n'
+        f"<h2>How it was measured</h2><pre><code>{escape(commands)}</code></pre>"
+        f'<p class="note">{escape(versions)}</p>',
     )
 
 
@@ -51,7 +49,7 @@ def _judged(found: Found) -> str:
         known = f"<br><small>{escape(verdict.known)}</small>" if verdict.known else ""
         reached = "reached" if verdict.reached else f"<strong>short</strong>{known}"
         rows.append([escape(verdict.what), wanted, f"<strong>{shown(verdict.measured)}</strong>", reached])
-    return "<h2>In short</h2>" + table(["What", "Wanted", "Measured", ""], rows)
+    return "<h2>In short</h2>" + table(["What", "Wanted", "Measured", ""], rows, text_columns=(0, 3))
 
 
 _SECTIONS: dict[str, Callable[[Found], str]] = {

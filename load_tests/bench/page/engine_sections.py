@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from html import escape
 
 from matplotlib.axes import Axes
-from voicestress_model.evaluation.drawing import INK, MUTED, SERIES
+from voicestress.look.drawing import INK, MUTED, SERIES
+from voicestress.look.drawn_page import table
 
-from load_tests.bench.page.parts import Found, picture, table
+from load_tests.bench.page.parts import Found, picture
 
 
 def engines(found: Found) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from voicestress.look.drawing import GRID, INK, MUTED, SERIES, new_figure, series, share_axis, to_svg
 
 from voicestress_model.evaluation.bootstrap import Interval
 from voicestress_model.evaluation.calibration import BINS, Calibration
-from voicestress_model.evaluation.drawing import GRID, INK, MUTED, SERIES, new_figure, series, share_axis, to_svg
 from voicestress_model.evaluation.robustness import Condition, Robustness
 from voicestress_model.evaluation.tiers import LEVEL_BIN_POINTS, Tier
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
+
+from voicestress.look.drawing import drawn_in_page_colours
+from voicestress.look.drawn_page import document, table
 
 from voicestress_model.evaluation import figures, words
 from voicestress_model.evaluation.bootstrap import Interval
-from voicestress_model.evaluation.drawing import drawn_in_page_colours
 from voicestress_model.evaluation.evaluation import DEV, TRAIN, WHOLE, Agreement, Evaluation
 from voicestress_model.evaluation.robustness import Robustness
 from voicestress_model.evaluation.tiers import Tier
@@ -28,14 +28,7 @@ def render_page(evaluation: Evaluation, command: str) -> str:
             _left_out(evaluation),
             _how(evaluation, command),
         ]
-    style = files("voicestress_model.evaluation").joinpath("page.css").read_text(encoding="utf-8")
-    title = f"{escape(evaluation.contract.checkpoint)} on {escape(evaluation.corpus)}"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        f"{''.join(sections)}</main>\n</body>\n</html>\n"
-    )
+    return document(f"{evaluation.contract.checkpoint} on {evaluation.corpus}", "".join(sections))
 
 
 def _head(evaluation: Evaluation) -> str:
@@ -70,7 +63,7 @@ def _summary(evaluation: Evaluation) -> str:
         )  # fmt: skip
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in evaluation.notes)
     picture = _figure(figures.overview(evaluation.tiers), "How good, against what", "overview", wide=True)
-    return f"<h2>All tiers</h2>{_table(header, rows, kind='stacked')}{notes}{picture}"
+    return f"<h2>All tiers</h2>{table(header, rows, kind='stacked')}{notes}{picture}"
 
 
 def _tier(tier: Tier, evaluation: Evaluation) -> str:
@@ -135,7 +128,7 @@ def _tier_tables(tier: Tier) -> str:
     else:
         each = ", ".join(f"{sex} {_interval(found)}" for sex, found in tier.by_sex.uar.items())
         text += f"By sex: {each}; the gap is {tier.by_sex.gap:.2f}.</p>"
-    return _table(header, labels) + text
+    return table(header, labels) + text
 
 
 def _robustness(found: Robustness, chance: float) -> str:
@@ -148,7 +141,7 @@ def _robustness(found: Robustness, chance: float) -> str:
     picture = _figure(figures.robustness(found, chance), "Worse recordings, same words", "robustness", wide=True)
     return (
         f"<h2>Noise and codecs</h2><p>The same {found.utterances} utterances of {escape(', '.join(found.splits))}, "
-        f"drawn evenly over tiers and labels.</p>{picture}{_table(header, rows)}"
+        f"drawn evenly over tiers and labels.</p>{picture}{table(header, rows)}"
     )
 
 
@@ -172,7 +165,7 @@ def _left_out(evaluation: Evaluation) -> str:
     text += f"<p>{len(rejected)} of {evaluation.asked} recordings ({evaluation.rejected_share:.1%}) were refused"
     text += f"; the first {_MOST_REJECTED}:</p>" if len(rejected) > _MOST_REJECTED else ":</p>"
     rows = [[escape(item.utterance.split or "all"), escape(item.reason)] for item in rejected[:_MOST_REJECTED]]
-    return text + _table(["Tier", "Why"], rows, text_columns=(1,))
+    return text + table(["Tier", "Why"], rows, text_columns=(1,))
 
 
 def _how(evaluation: Evaluation, command: str) -> str:
@@ -196,19 +189,3 @@ def _figure(svg: str, title: str, words_of: str, *, wide: bool = False) -> str:
     kind = ' class="wide"' if wide else ""
     caption = escape(words.HOW_TO_READ[words_of])
     return f"<figure{kind}><h3>{escape(title)}</h3>{svg}<figcaption>{caption}</figcaption></figure>"
-
-
-def _table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int] = (), kind: str = ""
-) -> str:
-    def cell(tag: str, column: int, content: str) -> str:
-        kind = ' class="text"' if column in text_columns else ""
-        return f"<{tag}{kind}>{content}</{tag}>"
-
-    head = "".join(cell("th", column, escape(title)) for column, title in enumerate(header))
-    body = "".join(
-        f"<tr>{''.join(cell('td', column, content) for column, content in enumerate(row))}</tr>" for row in rows
-    )
-    return (
-        f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
+from voicestress.look.drawing import drawn_in_page_colours
+from voicestress.look.drawn_page import style
+
 from voicestress_model.evaluation import figures
-from voicestress_model.evaluation.drawing import drawn_in_page_colours
 from voicestress_model.evaluation.evaluation import Evaluation
 
-_VARIABLES_END = "* {"  # in page.css, the colours come first
+_VARIABLES_END = "* {"  # in the page's CSS, the colours come first
 
 
 def write_pictures(evaluation: Evaluation, folder: Path) -> None:
@@ -30,8 +31,8 @@ def write_pictures(evaluation: Evaluation, folder: Path) -> None:
 
 def _standalone(svg: str) -> str:
     """A picture of the page with the page's colours in it."""
-    css = files("voicestress_model.evaluation").joinpath("page.css").read_text(encoding="utf-8")
+    css = style()
     colours = css[: css.index(_VARIABLES_END)]
-    style = f"<style>{colours}svg {{ background: var(--paper); font-family: sans-serif; }}</style>"
+    rules = f"<style>{colours}svg {{ background: var(--paper); font-family: sans-serif; }}</style>"
     start = svg.index(">") + 1
-    return svg[:start].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + style + svg[start:] + "\n"
+    return svg[:start].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + rules + svg[start:] + "\n"
