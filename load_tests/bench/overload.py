@@ -119,15 +119,16 @@ def measure(server: TritonServer, *, seconds: float, deadline_s: float) -> Figur
 
 
 def recovery_s(calm: Sequence[Answer], after: Sequence[Answer], *, since_s: float) -> float:
-    """Seconds from ``since_s``, when the load fell, until most requests are as fast as in calm.
+    """Seconds from ``since_s``, when the load fell, until most requests are seen to be as fast as in calm.
 
     The last of ``_IN_A_ROW`` requests of which most were rejected, or slower than any in calm: a single slow one comes
-    by chance at any time, as it would have in calm had that lasted longer.
+    by chance at any time, as it would have in calm had that lasted longer. No sooner than the first so many can tell.
     """
     slowest_s = max(answer.latency_s for answer in calm)
     late = [answer.outcome != "scored" or answer.latency_s > slowest_s for answer in after]
     ends = [last for last in range(len(after)) if sum(late[max(0, last + 1 - _IN_A_ROW) : last + 1]) > _IN_A_ROW // 2]
-    return max((after[last].meant_s - since_s for last in ends), default=0.0)
+    first_told = min(_IN_A_ROW, len(after)) - 1
+    return after[max([first_told, *ends])].meant_s - since_s
 
 
 def _percentile(values: Sequence[float], share: float) -> float | None:

@@ -37,7 +37,7 @@ def test_recovery_counts_from_when_the_load_fell_to_when_most_are_fast_again():
     calm = [answer(1.0, 0.2), answer(2.0, 0.4)]
     fast = [answer(70.0 + at, 0.3) for at in range(9)]
     slow = [answer(60.0 + at, 2.0) for at in range(4)]
-    assert recovery_s(calm, fast, since_s=60.0) == 0.0
+    assert recovery_s(calm, fast, since_s=69.0) == 5.0, "five in a row tell"
     assert recovery_s(calm, [*slow, *fast], since_s=60.0) == 11.0, "of five in a row, three are slow until the 2nd fast"
     rejected = [answer(60.0 + at, 0.0, "rejected") for at in range(4)]
     assert recovery_s(calm, [*rejected, *fast], since_s=60.0) == 11.0
@@ -46,7 +46,7 @@ def test_recovery_counts_from_when_the_load_fell_to_when_most_are_fast_again():
 def test_a_slow_request_by_chance_is_no_overload():
     calm = [answer(1.0, 0.2), answer(2.0, 0.4)]
     after = [answer(60.0 + at, 2.0 if at in (7, 20) else 0.3) for at in range(30)]
-    assert recovery_s(calm, after, since_s=60.0) == 0.0
+    assert recovery_s(calm, after, since_s=60.0) == 4.0
 
 
 def test_what_is_scored_a_second_is_counted_from_answer_to_answer():

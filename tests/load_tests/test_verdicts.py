@@ -20,7 +20,10 @@ def engine(name, ratio):
 
 
 FOUND = {
-    "about": {"architecture": "tiny", "threads": 2, "processor": "a <CPU>", "command": "bench", "versions": {"a": "1"}},
+    "about": {
+        "architecture": "tiny", "threads": 2, "processor": "a <CPU>", "commands": ["bench", "bench --parts served"],
+        "versions": {"a": "1"},
+    },
     "engines": {
         "engines": [engine("Hugging Face", 1.0), engine("padding-free fp32", 1.4), engine("padding-free int8", 1.9)],
         "alone": [engine("Hugging Face", 1.0), engine("padding-free fp32", 1.4)],
@@ -118,6 +121,7 @@ def test_the_table_and_the_page_say_what_falls_short():
     assert "<td>30.0 (75%)</td><td>9.0 (90%)</td>" in page
     assert "<td>812</td>" in page
     assert "a &lt;CPU&gt;" in page
+    assert "<code>bench\nbench --parts served</code>" in page
     assert "http" not in page.replace("http://www.w3.org", "")  # it asks nobody for anything
 
 
