@@ -29,7 +29,13 @@ from voicestress_gateway.website import website_router
 _DESCRIPTION = """Scores vocal stress in recorded or live speech, from 0 to 100.
 
 The level orders voices by what a model was trained to hear; it is no diagnosis, no lie detector and no measure of a
-person's health. Errors are problem details (RFC 9457). Live speech is scored by the WebSocket `/v1/stream`."""
+person's health. Errors are problem details (RFC 9457).
+
+Live speech is scored by the WebSocket `/v1/stream?rate=16000&channels=1&format=s16le`: binary messages hold interleaved
+16-bit little-endian samples, or, with `format=webm`, what a browser's MediaRecorder makes; the text
+`{"type": "end"}` asks for the report. Messages come back with the `type` `ready` (the model's `labels` and
+`status_threshold`), `update` (a window, as it is scored), and `report`, or else `problem`. Browsers send a key as the
+protocol `key.KEY` beside `voicestress.v1`."""
 _HTTP_KINDS = {404: problems.NOT_FOUND, 405: problems.WRONG_METHOD}
 _GONE_STATUS = 499  # nobody gets it: the client has left
 

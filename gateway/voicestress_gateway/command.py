@@ -6,9 +6,9 @@ import argparse
 import ipaddress
 import sys
 
-from voicestress.commands.connecting import add_connection_arguments, settings_of
-
+from voicestress_gateway import server_options
 from voicestress_gateway import settings as gateway_settings
+from voicestress_gateway.settings import variable_of
 
 SUMMARY = "serve a running model over HTTP, with a page for browsers"
 _EXIT_REFUSED = 1
@@ -17,12 +17,14 @@ _EXIT_REFUSED = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``voicestress gateway``."""
     parser.epilog = (
-        f"API keys: `voicestress gateway-key NAME` makes one; its line goes into --keys-file, or, several separated by "
-        f"`;`, into {gateway_settings.KEYS_VARIABLE}. Without any the gateway listens on this machine only, unless "
-        "--without-keys says that something in front of it asks for them."
+        f"Every option can be given as an environment variable too: --key-rate as {variable_of('key_rate')}, --url as "
+        f"{variable_of('url')} (several separated by commas), --tls as {variable_of('tls')}=true. "
+        "API keys: `voicestress gateway-key NAME` makes one; its line goes into --keys-file, or, several separated by "
+        f"`;`, into {gateway_settings.KEYS_VARIABLE}. The file is read again when it changes. Without any keys the "
+        "gateway listens on this machine only, unless --without-keys says that something in front of it asks for them."
     )
     gateway_settings.add_arguments(parser)
-    add_connection_arguments(parser)
+    server_options.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,10 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         settings = gateway_settings.read_settings(arguments)
-        gateway = Gateway(settings, settings_of(arguments))
+        gateway = Gateway(settings, server_options.read_connection(arguments))
     except (ValueError, OSError) as error:
         return _refuse(str(error))
-    if not (gateway.keys or settings.without_keys or _is_loopback(settings.host)):
+    if not (gateway.keys.ring or settings.without_keys or _is_loopback(settings.host)):
         return _refuse(
             f"{settings.host} can be reached from other machines, and there are no API keys. Make one with "
             "`voicestress gateway-key NAME`, or say --without-keys where something in front of it asks for them."

@@ -14,7 +14,8 @@ from voicestress import AsyncStressClient, UntrainedModelWarning
 
 from voicestress_gateway import logs
 from voicestress_gateway.analysis import Analyser
-from voicestress_gateway.keys import ApiKey, read_keys
+from voicestress_gateway.key_watch import WatchedKeys
+from voicestress_gateway.keys import ApiKey
 from voicestress_gateway.metrics import Metrics
 from voicestress_gateway.problems import DRAINING, UNAUTHORIZED, UNAVAILABLE, Problem
 from voicestress_gateway.quotas import Quotas, Room
@@ -43,11 +44,12 @@ class Gateway:
         self, settings: GatewaySettings, connection: dict[str, Any], *, environment: Mapping[str, str] = os.environ
     ) -> None:
         self.settings, self.metrics = settings, Metrics()
-        self.keys, self._quotas = read_keys(settings, environment), Quotas()
+        self.keys, self._quotas = WatchedKeys(settings, environment), Quotas()
         self.client = AsyncStressClient(**connection)
+        self._patient_client = AsyncStressClient(**connection, priority="archive")
         self.readiness = Readiness(self.client, self.metrics, every_s=settings.readiness_s)
         self.uploads = Uploads(settings)
-        self.analyser = Analyser(self.client, settings, self.metrics)
+        self.analyser = Analyser(self.client, self._patient_client, settings, self.metrics)
         self._requests = Room(settings.requests_at_once, "requests")
         self.streams = Room(settings.streams_at_once, "live streams")
         self.in_flight = 0  # requests and streams that a stop has to wait for
@@ -56,15 +58,18 @@ class Gateway:
         self.streams_end = asyncio.Event()  # live streams are to come to their report
 
     async def start(self) -> None:
-        """Look whether the model is ready, from now on."""
+        """Look whether the model is ready and whether the keys have changed, from now on."""
         warnings.simplefilter("ignore", UntrainedModelWarning)  # every report says it
         self.readiness.start()
+        self.keys.start()
 
     async def stop(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end the processes."""
         await self.readiness.stop()
+        await self.keys.stop()
         self.analyser.close()
         await self.client.close()
+        await self._patient_client.close()
 
     def drain(self) -> None:
         """Be not ready from now on, to be asked no more."""
@@ -86,7 +91,7 @@ class Gateway:
         Raises:
             Problem: nobody's who may ask.
         """
-        key = self.keys.find(_presented(connection))
+        key = self.keys.ring.find(_presented(connection))
         if key is None:
             raise Problem(UNAUTHORIZED)
         connection.scope["state"]["key"] = key.name

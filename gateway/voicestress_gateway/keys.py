@@ -41,8 +41,8 @@ class KeyRing:
         if len(set(names)) < len(names):
             raise ValueError("two API keys have one name; give each its own")
 
-    def __bool__(self) -> bool:
-        return bool(self._keys)
+    def __len__(self) -> int:
+        return len(self._keys)
 
     def find(self, presented: str | None) -> ApiKey | None:
         """Whose key it is, or None; every key is compared, whichever fits."""

@@ -16,6 +16,7 @@ _HELP = {
     "host": "address to listen on",
     "port": "port to listen on; 0 for a free one",
     "keys_file": "API keys, one a line: NAME SHA256 [REQUESTS_A_MINUTE [AT_ONCE]]",
+    "keys_s": "time between two looks at whether the keys file has changed",
     "without_keys": "let everybody ask, also where other machines reach the gateway",
     "key_rate": "requests a minute of one key, unless its line says otherwise; 0 for any number",
     "key_concurrency": "requests of one key at once, unless its line says otherwise; 0 for any number",
@@ -27,7 +28,8 @@ _HELP = {
     "idle_s": "longest time an upload may say nothing, or a request's head may take",
     "analysis_s": "longest time from a whole upload to its report",
     "requests_at_once": "requests at once; more are refused",
-    "analyses_at_once": "recordings that are decoded and scored at once; others wait their turn",
+    "analyses_at_once": "recordings of up to half a minute that are decoded and scored at once; others wait their turn",
+    "long_at_once": "the same of longer ones, each decoded by a process of its own",
     "streams_at_once": "live streams at once; more are refused",
     "stream_longest_s": "longest live stream, in seconds of audio",
     "stream_idle_s": "longest time a live stream may say nothing",
@@ -44,6 +46,7 @@ class GatewaySettings:
     host: str = "127.0.0.1"
     port: int = 8080
     keys_file: Path | None = None
+    keys_s: float = 5.0
     without_keys: bool = False
     key_rate: int = 600
     key_concurrency: int = 32
@@ -56,6 +59,7 @@ class GatewaySettings:
     analysis_s: float = 60.0
     requests_at_once: int = 512
     analyses_at_once: int = 32
+    long_at_once: int = 2
     streams_at_once: int = 64
     stream_longest_s: float = 3600.0
     stream_idle_s: float = 30.0
@@ -89,9 +93,7 @@ class GatewaySettings:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare an option for each setting."""
-    group = parser.add_argument_group(
-        "gateway", f"Each can be given as an environment variable too: --key-rate as {PREFIX}KEY_RATE."
-    )
+    group = parser.add_argument_group("gateway")
     for each in fields(GatewaySettings):
         is_off = each.default in (None, ()) or each.default is False
         shown = "" if is_off else f" (default: {each.default})"
@@ -112,10 +114,26 @@ def read_settings(arguments: argparse.Namespace, environment: Mapping[str, str] 
     for each in fields(GatewaySettings):
         given = getattr(arguments, each.name, None)
         if given is None:
-            given = environment.get(f"{PREFIX}{each.name.upper()}")
+            given = environment.get(variable_of(each.name))
         if given not in (None, ""):
             values[each.name] = _parsed(each, given)
     return GatewaySettings(**values)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of the option ``name``, as Python writes it."""
+    return f"{PREFIX}{name.upper()}"
+
+
+def truth(name: str, text: str) -> bool:
+    """Whether ``text``, the value of ``name``, says yes.
+
+    Raises:
+        ValueError: it says neither yes nor no.
+    """
+    if text.lower() not in _TRUTHS:
+        raise ValueError(f"{name} is {text!r}; give true or false")
+    return _TRUTHS[text.lower()]
 
 
 def _parsed(setting: Field[Any], given: str | bool) -> Any:
@@ -123,9 +141,7 @@ def _parsed(setting: Field[Any], given: str | bool) -> Any:
         return given
     text = given.strip()
     if setting.type == "bool":
-        if text.lower() not in _TRUTHS:
-            raise ValueError(f"{setting.name} is {text!r}; give true or false")
-        return _TRUTHS[text.lower()]
+        return truth(setting.name, text)
     if setting.type in ("int", "float"):
         try:
             return int(text) if setting.type == "int" else float(text)

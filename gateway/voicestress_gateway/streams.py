@@ -1,4 +1,7 @@
-"""Live speech: ``WS /v1/stream``. Audio comes in, an update goes out for each window, and the report at the end."""
+"""Live speech: ``WS /v1/stream``. Audio comes in, an update goes out for each window, and the report at the end.
+
+The first message, ``Ready``, tells of the model what one needs to show updates.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
-from voicestress import AsyncStressStream, StressError, StressUpdate
+from voicestress import AsyncStressStream, StressContract, StressError, StressUpdate
 
 from voicestress_gateway import problems
 from voicestress_gateway.gateway import Gateway
@@ -35,6 +38,16 @@ class StreamOptions(BaseModel):
     channels: Annotated[int, Field(ge=1, le=2, description="interleaved; WebM has its own")] = 1
     format: Literal["s16le", "webm"] = "s16le"
     speech_detection: bool = True
+
+
+class Ready(BaseModel):
+    """The first message of a stream."""
+
+    type: Literal["ready"] = "ready"
+    labels: tuple[str, ...]
+    status_threshold: float = Field(description="stress level above which the status is High")
+    heuristic: bool = Field(description="the level is a rule of thumb: the model was trained for something else")
+    weights: Literal["trained", "random"]
 
 
 def streams_router(gateway: Gateway) -> APIRouter:
@@ -87,6 +100,7 @@ class _Session:
         """
         async with self._sound() as (sound, rate_hz, channels):
             client = self._gateway.client
+            await self._say_ready(await client.contract())
             is_to_detect = self._options.speech_detection
             async with client.stream(rate_hz, channels=channels, speech_detection=is_to_detect) as stream:
                 scoring = asyncio.ensure_future(self._score(sound, stream, 2 * channels * rate_hz, rate_hz))
@@ -103,6 +117,15 @@ class _Session:
                     for task in (scoring, hearing):
                         task.cancel()
                     await asyncio.gather(scoring, hearing, return_exceptions=True)
+
+    async def _say_ready(self, contract: StressContract) -> None:
+        about = Ready(
+            labels=contract.labels,
+            status_threshold=contract.status_threshold,
+            heuristic=contract.heuristic,
+            weights=contract.weights,
+        )
+        await _send(self._websocket, about.model_dump(mode="json"))
 
     @asynccontextmanager
     async def _sound(self) -> AsyncIterator[tuple[Sound, int, int]]:

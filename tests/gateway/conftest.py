@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +30,11 @@ class RunningGateway:
         self.log_path = folder / f"gateway-{time.monotonic_ns()}.log"
         command = [sys.executable, "-m", "voicestress", "gateway", "--port", "0", *options]
         surroundings = {**os.environ, **(environment or {})}
-        with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, stdout=subprocess.DEVNULL, stderr=log, env=surroundings, start_new_session=True
-            )
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=surroundings, start_new_session=True
+        )
+        self.log_path.touch()
+        threading.Thread(target=self._keep_log, daemon=True).start()
         self.address = self._wait_for("listening")["address"]
         self.url = f"http://{self.address}"
 
@@ -57,6 +59,13 @@ class RunningGateway:
         finally:
             self.process.kill()
 
+    def _keep_log(self) -> None:
+        """By a pipe: a gateway that may write no files has a log all the same."""
+        with self.log_path.open("wb") as log, self.process.stderr as lines:
+            for line in lines:
+                log.write(line)
+                log.flush()
+
     def _wait_for(self, event: str) -> dict:
         end_s = time.monotonic() + START_S
         while time.monotonic() < end_s and self.process.poll() is None:
@@ -70,9 +79,10 @@ class RunningGateway:
 
 @contextmanager
 def running(
-    folder: Path, triton_url: str, *options: str, ready: bool = True, environment: dict[str, str] | None = None
+    folder: Path, triton_url: str | None, *options: str, ready: bool = True, environment: dict[str, str] | None = None
 ) -> Iterator[RunningGateway]:
-    gateway = RunningGateway(folder, "--url", triton_url, *options, environment=environment)
+    at = () if triton_url is None else ("--url", triton_url)
+    gateway = RunningGateway(folder, *at, *options, environment=environment)
     try:
         if ready:
             gateway.wait_until_ready()

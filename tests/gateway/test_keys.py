@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 
 import httpx
 import pytest
@@ -148,3 +149,49 @@ def test_other_machines_get_in_only_with_keys_or_on_purpose(server):
     refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert refused.returncode == 1
     assert "no API keys" in refused.stderr
+
+
+def told(gateway, event: str, count: int) -> list[dict]:
+    """Its log lines of this ``event``, once there are so many."""
+    end_s = time.monotonic() + 10
+    while len(lines := [line for line in gateway.log() if line["event"] == event]) < count and time.monotonic() < end_s:
+        time.sleep(0.05)
+    assert len(lines) == count
+    return lines
+
+
+def test_changed_keys_count_without_a_restart_and_broken_ones_do_not(server, logs_folder):
+    folder = logs_folder / "mounted"
+    folder.mkdir()
+
+    def mount(version: str, text: str) -> None:
+        """As Kubernetes does it: a link to the file of another version takes the place of the link there was."""
+        (folder / version).write_text(text)
+        (folder / "next").symlink_to(version)
+        (folder / "next").rename(folder / "keys")
+
+    alice, bob = f"alice {digest_of(ALICE)} 0 0", f"bob {digest_of(BOB)} 0 0"
+    mount("1", alice)
+    with running(logs_folder, server.url, "--keys-file", str(folder / "keys"), "--keys-s", "0.1") as watching:
+        problem(ask(watching, x_api_key=BOB), 401, "unauthorized")
+        mount("2", f"{alice}\n{bob}\n")
+        assert told(watching, "keys changed", 1)[0]["keys"] == 2
+        for key in (ALICE, BOB):
+            problem(ask(watching, x_api_key=key), 422, "no-speech")
+        mount("3", f"{alice}\ncarol {CAROL}\n")  # the key itself, where its hash belongs
+        assert told(watching, "keys unchanged", 1)[0]["keys"] == 2
+        mount("4", "")
+        told(watching, "keys unchanged", 2)
+        (folder / "keys").unlink()
+        assert "keys" in told(watching, "keys unchanged", 3)[-1]["reason"]
+        for key in (ALICE, BOB):
+            problem(ask(watching, x_api_key=key), 422, "no-speech")
+        problem(ask(watching), 401, "unauthorized")
+        mount("5", bob)
+        told(watching, "keys changed", 2)
+        problem(ask(watching, x_api_key=ALICE), 401, "unauthorized")
+        problem(ask(watching, x_api_key=BOB), 422, "no-speech")
+        text = watching.log_path.read_text()
+    for key in (ALICE, BOB, CAROL):
+        assert key not in text
+        assert digest_of(key) not in text

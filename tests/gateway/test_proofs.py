@@ -129,5 +129,6 @@ def test_bombs_of_an_hour_end_soon_and_hold_up_nobody(gateway, speech):
 
     reports, waited_s = asyncio.run(both())
     assert reports == 0
-    assert waited_s < 10
-    assert gateway.metric('rejections_total{reason="too-long"}') >= 1  # the last may have waited too long: 504
+    print(f"beside four bombs of an hour a short recording takes {1000 * waited_s:.0f} ms")  # noqa: T201
+    assert waited_s < 2
+    assert gateway.metric('rejections_total{reason="too-long"}') >= 1  # the last may have waited too long: 503, 504

@@ -52,7 +52,8 @@ def problem_in(messages: list[dict]) -> str:
 
 
 def check(messages, code, expected):
-    updates = [StressUpdate.model_validate(message["update"]) for message in messages[:-1]]
+    assert messages[0]["type"] == "ready"
+    updates = [StressUpdate.model_validate(message["update"]) for message in messages[1:-1]]
     report = StressReport.model_validate(messages[-1]["report"])
     assert code == 1000
     assert [update.window for update in updates] == list(report.windows)
@@ -90,7 +91,18 @@ def test_updates_come_while_it_goes_on_in_either_format(gateway, speech):
     ):
         with opened(gateway, query) as socket:
             socket.send(sound[: len(sound) * 2 // 3])
-            assert json.loads(socket.recv(timeout=20))["type"] == "update"
+            assert [json.loads(socket.recv(timeout=20))["type"] for _ in range(2)] == ["ready", "update"]
+
+
+def test_a_stream_first_says_what_updates_mean(gateway, expected):
+    with opened(gateway) as socket:
+        ready = json.loads(socket.recv(timeout=20))
+    model = expected["model"]
+    assert ready == {
+        "type": "ready",
+        "labels": list(expected["emotions"]),
+        **{name: model[name] for name in ("status_threshold", "heuristic", "weights")},
+    }
 
 
 def test_no_speech_is_a_problem_and_closes_with_1008(gateway):

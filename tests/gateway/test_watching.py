@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
 import time
 from dataclasses import fields
+from pathlib import Path
 
 import httpx
 import pytest
+from voicestress import Tls
+from voicestress_gateway import command as gateway_command
 from voicestress_gateway import settings as gateway_settings
+from voicestress_gateway.server_options import read_connection
 from voicestress_gateway.settings import GatewaySettings, read_settings
 from voicestress_gateway.website import content_security_policy
 
@@ -123,8 +128,6 @@ def test_readiness_follows_the_model(logs_folder):
 
 
 def test_settings_come_from_options_then_the_environment_then_the_defaults():
-    import argparse
-
     parser = argparse.ArgumentParser()
     gateway_settings.add_arguments(parser)
     environment = {
@@ -144,11 +147,74 @@ def test_settings_come_from_options_then_the_environment_then_the_defaults():
             )
 
 
+def gateway_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    gateway_command.add_arguments(parser)
+    return parser
+
+
+# What each option of the servers may be told, and where it arrives.
+SERVERS = {
+    "URL": ("a:1, b:2", "url", ["a:1", "b:2"]),
+    "MODEL": ("other", "model", "other"),
+    "DEADLINE_S": ("2.5", "deadline_s", 2.5),
+    "TLS": ("true", "tls", Tls()),
+    "TLS_CA": ("ca.pem", "tls", Tls(ca=Path("ca.pem"))),
+    "TLS_SERVER_NAME": ("triton", "tls", Tls(server_name="triton")),
+}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_where_the_servers_are_may_stand_in_the_environment(name):
+    text, setting, expected = SERVERS[name]
+    read = read_connection(gateway_parser().parse_args([]), {f"VOICESTRESS_GATEWAY_{name}": text})
+    assert read[setting] == expected
+    nothing = read_connection(gateway_parser().parse_args([]), {})
+    assert {name: nothing[name] for name in ("url", "model", "deadline_s", "tls")} == {
+        "url": "localhost:8001",
+        "model": "stress",
+        "deadline_s": 30.0,
+        "tls": None,
+    }
+
+
+def test_a_token_and_a_certificate_may_be_named_in_the_environment(tmp_path):
+    (tmp_path / "token").write_text("secret")
+    environment = {
+        "VOICESTRESS_GATEWAY_TOKEN_FILE": str(tmp_path / "token"),
+        "VOICESTRESS_GATEWAY_TLS_CERTIFICATE": "its.pem",
+        "VOICESTRESS_GATEWAY_TLS_KEY": "its.key",
+    }
+    read = read_connection(gateway_parser().parse_args([]), environment)
+    assert read["token"]() == "secret"
+    assert read["tls"] == Tls(certificate=Path("its.pem"), key=Path("its.key"))
+
+
+def test_an_option_counts_more_than_its_variable():
+    given = ["--url", "c:3", "--model", "mine", "--deadline-s", "1"]
+    environment = {f"VOICESTRESS_GATEWAY_{name}": text for name, (text, _, _) in SERVERS.items() if "TLS" not in name}
+    read = read_connection(gateway_parser().parse_args(given), environment)
+    assert (read["url"], read["model"], read["deadline_s"]) == (["c:3"], "mine", 1.0)
+    for name, wrong in (("DEADLINE_S", "soon"), ("DEADLINE_S", "-1"), ("TLS", "perhaps")):
+        with pytest.raises(ValueError, match=name if name != "TLS" else "tls is 'perhaps'"):
+            read_connection(gateway_parser().parse_args([]), {f"VOICESTRESS_GATEWAY_{name}": wrong})
+
+
+def test_a_gateway_is_told_everything_by_its_environment(server, logs_folder):
+    environment = {"VOICESTRESS_GATEWAY_URL": server.url, "VOICESTRESS_GATEWAY_BODY_MB": "1"}
+    with running(logs_folder, None, environment=environment) as told:
+        assert httpx.get(f"{told.url}/readyz").status_code == 200
+
+
 def test_help_names_every_setting_and_where_it_may_stand():
     shown = subprocess.run([sys.executable, "-m", "voicestress", "gateway", "--help"], capture_output=True, text=True)
     for field in fields(GatewaySettings):
         assert f"--{field.name.replace('_', '-')}" in shown.stdout
-    assert "VOICESTRESS_GATEWAY_KEYS" in shown.stdout
+    for name in ("KEYS", "KEY_RATE", "URL"):
+        assert f"VOICESTRESS_GATEWAY_{name}" in shown.stdout
+    options = {action.dest for action in gateway_parser()._actions} - {"help"}
+    tested = {name.lower() for name in SERVERS} | {"token_file", "tls_certificate", "tls_key"}
+    assert options == {field.name for field in fields(GatewaySettings)} | tested
 
 
 def test_a_port_that_is_taken_is_said(server, gateway):

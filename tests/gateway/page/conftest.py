@@ -25,7 +25,7 @@ LARGEST_UPLOAD_MB = 1
 LONGEST_AUDIO_S = 60
 # A page whose answer a test has changed has no address of its own, and would not be let to this machine's.
 _LOCAL = "--disable-features=LocalNetworkAccessChecks"
-_MICROPHONE = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={JFK_WAV}")
+MICROPHONE = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={JFK_WAV}")
 # Chromium says this of every answer of 400 and above, and of every broken connection; the page explains those itself.
 _REFUSED = "Failed to load resource"
 
@@ -113,7 +113,7 @@ def launch(playwright: Playwright) -> Callable[[Sequence[str]], Browser]:
 @pytest.fixture(scope="package")
 def browser(launch) -> Iterator[Browser]:
     """One whose microphone hears the recording of the tests, over and over, and is allowed."""
-    started = launch([*_MICROPHONE, "--use-fake-ui-for-media-stream", _LOCAL])
+    started = launch([*MICROPHONE, "--use-fake-ui-for-media-stream", _LOCAL])
     yield started
     started.close()
 

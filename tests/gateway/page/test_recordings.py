@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -143,6 +144,8 @@ def test_the_microphone_is_scored_while_it_is_heard(visit, report):
     live = here.page.locator("#result").inner_text()
     assert "over the last 30 s" in live
     assert "neutral" in live
+    assert f"High above {report.model.status_threshold:g}" in live
+    assert here.page.locator("#result .badge").first.inner_text() in ("High", "Normal")
     assert outline(here)
     assert "Level" in here.page.get_by_role("status").inner_text()
     here.page.get_by_role("button", name="Stop", exact=True).click()
@@ -150,6 +153,55 @@ def test_the_microphone_is_scored_while_it_is_heard(visit, report):
     assert abs(report.windows[0].stress_level - float(cells(here)[0][2])) < 10  # the same voice, resampled twice
     here.page.get_by_role("button", name="Window 1 of").click()
     here.page.get_by_role("button", name="Stop 0:0").wait_for()
+
+
+def test_live_windows_are_high_where_the_report_says_so(visit, gateway_url):
+    """With a threshold that the stream gives, and no voice of a test reaches by itself."""
+    here = visit()
+
+    def lowered(route):
+        server = route.connect_to_server()
+
+        def tell(message):
+            told = json.loads(message)
+            route.send(json.dumps({**told, "status_threshold": 0.0} if told["type"] == "ready" else told))
+
+        server.on_message(tell)
+
+    here.page.route_web_socket(re.compile("/v1/stream"), lowered)
+    here.agree()
+    here.speak(seconds=6.0)
+    assert here.page.locator("#result .badge").first.inner_text() == "High"
+    assert here.page.locator(".level path.high").get_attribute("d")
+    assert not here.page.locator(".level path.normal").get_attribute("d")
+
+
+MEDIA_RECORDER = """async () => {
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  const recorder = new MediaRecorder(stream, { mimeType: "audio/webm;codecs=opus" });
+  const socket = new WebSocket(location.origin.replace("http", "ws") + "/v1/stream?format=webm");
+  const messages = [];
+  recorder.ondataavailable = ({ data }) => socket.send(data);
+  recorder.onstop = () => socket.send(JSON.stringify({ type: "end" }));
+  socket.onopen = () => { recorder.start(250); setTimeout(() => recorder.stop(), 9000); };
+  return new Promise((resolve) => {
+    socket.onmessage = ({ data }) => messages.push(JSON.parse(data));
+    socket.onclose = () => resolve(messages);
+  });
+}"""
+
+
+@pytest.mark.slow
+def test_a_browsers_own_media_recorder_is_understood(visit, report):
+    """As an app would use it; the page itself sends samples."""
+    messages = visit().page.evaluate(MEDIA_RECORDER)
+    kinds = [message["type"] for message in messages]
+    assert kinds[0] == "ready"
+    assert kinds[-1] == "report"
+    assert kinds.count("update") >= 2
+    heard = messages[-1]["report"]
+    assert heard["duration_s"] == pytest.approx(9.0, abs=1.0)
+    assert heard["stress_level"] == pytest.approx(report.stress_level, abs=15.0)
 
 
 def test_a_recording_can_be_cancelled(visit):
