@@ -36,6 +36,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def points(text: str) -> float:
+    """A number of points of the stress level, 0 to 100."""
+    value = _number(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of points from 0 to 100")
+    return value
+
+
 def _number(text: str) -> float:
     try:
         return float(text)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicestress_model.arguments import seconds
+from voicestress_model.arguments import points, seconds, whole
 from voicestress_model.geometry import LONGEST_WINDOW_S, SHORTEST_WINDOW_S
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--architecture", help="seeded random weights of a named architecture, for benchmarks and tests"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of --architecture (default: 0)")
+    parser.add_argument("--seed", type=whole, default=0, help="seed of --architecture (default: 0)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model, e.g. model_repository/stress")
     parser.add_argument(
         "--label-weights",
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--largest-level-change",
-        type=float,
+        type=points,
         default=1.0,
         metavar="POINTS",
         help="for int8 and fp16: export only if levels (0 to 100) change by no more than this on average (default: 1)",

@@ -107,6 +107,11 @@ parameters { key: "DISABLE_OPTIMIZED_EXECUTION" value { string_value: "true" } }
 _GPU_HEADER = """\
 # For GPUs, chosen with --model-config-name=gpu. Batch sizes and delay are reasoned: no GPU was at hand to measure on.
 """
+# The size of a tile is a constant of an ONNX graph; TorchScript asks where it runs.
+_CPU_TILES = """\
+# It serves the CPU's own file, whose front end works in tiles that fit a CPU's cache, {cpu} slots of 20 ms one after
+# the other; a GPU would rather have {gpu} at once. Export with --precision fp16 for a file with those.
+"""
 _GPU = """
 optimization {
   input_pinned_memory { enable: true }
@@ -145,11 +150,13 @@ def triton_config(served: Served, contract: StressContract) -> str:
 def gpu_config(served: Served, contract: StressContract, file: str) -> str:
     """The text of configs/gpu.pbtxt: on GPUs, the model file ``file``, whose precision ``contract`` states."""
     extras = _PYTORCH if served.backend == "pytorch" else _GPU_ONNXRUNTIME
+    cpu_tiles = served.backend == "onnxruntime" and contract.precision == "fp32"
+    tiles = _CPU_TILES.format(cpu=geometry.TILE_SLOTS, gpu=geometry.GPU_TILE_SLOTS) if cpu_tiles else ""
     sizes = ", ".join(map(str, GPU_BATCH_SIZES))
     return _config(
         served,
         contract,
-        header=_GPU_HEADER,
+        header=_GPU_HEADER + tiles,
         max_batch_size=max(GPU_BATCH_SIZES),
         max_queue_size=GPU_QUEUE_SIZE,
         batching=f"  preferred_batch_size: [ {sizes} ]\n  max_queue_delay_microseconds: {GPU_BATCHING_DELAY_US}\n",

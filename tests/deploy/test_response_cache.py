@@ -69,4 +69,4 @@ def test_a_size_that_is_no_number_of_megabytes_is_refused(size: str, capsys):
     command.add_arguments(parser)
     with pytest.raises(SystemExit):
         parser.parse_args(["--response-cache-mb", size])
-    assert "is not a whole number of MB" in capsys.readouterr().err
+    assert "is not a whole number, 1 or more" in capsys.readouterr().err

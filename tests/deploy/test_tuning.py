@@ -12,7 +12,7 @@ from voicestress_triton import ModelRepositoryError, TritonServer
 from voicestress_triton.tuning import settings
 from voicestress_triton.tuning.measure import Speed
 from voicestress_triton.tuning.settings import Queue, Setting, config_with, contract_of, grid
-from voicestress_triton.tuning.tune import best, measure_all, queue_for, read_config, table
+from voicestress_triton.tuning.tune import best, queue_for, read_config, table
 
 from tests.paths import JFK_WAV, MODEL_REPOSITORY
 
@@ -90,39 +90,42 @@ def test_the_table_is_best_first_and_marks_what_was_chosen():
     assert lines[2].endswith("1 x 2 threads, batches of 4")
 
 
-def test_the_command_writes_the_best_with_what_was_measured_in_its_comments(repository, tmp_path, monkeypatch, capsys):
-    shutil.copytree(repository / "group_norm", tmp_path / "group_norm")
+def test_the_command_writes_the_best_with_what_was_measured_in_its_comments(tmp_path, monkeypatch, capsys):
+    shutil.copytree(MODEL_REPOSITORY / "stress", tmp_path / "stress")
     monkeypatch.setattr(settings, "grid", lambda: iter([ONE, TWO]))
-    argv = ["tune", str(tmp_path), "--model", "group_norm", "--name", "mine", "--rounds", "1", "--seconds", "3"]
+    argv = ["tune", str(tmp_path), "--model", "stress", "--name", "mine", "--rounds", "1", "--seconds", "3"]
     assert main(argv) == 0
-    text = (tmp_path / "group_norm" / "configs" / "mine.pbtxt").read_text()
+    said = capsys.readouterr()
+    text = (tmp_path / "stress" / "configs" / "mine.pbtxt").read_text()
     assert text.count("  <- chosen\n") == 1
     assert f"{os.cpu_count()} cores" in text
-    assert "serve it with --model-config-name mine" in capsys.readouterr().out
-    with (
-        TritonServer(tmp_path, model_config_name="mine") as server,
-        StressClient(server.url, model="group_norm") as client,
-    ):
+    assert "serve it with --model-config-name mine" in said.out
+    measured = [line.split(maxsplit=4) for line in said.err.splitlines()]
+    assert [setting for *_, setting in measured] == [str(ONE), str(TWO)]
+    for rate, _, latency_s, *_ in measured:  # of a real server
+        assert float(rate) > 10
+        assert 0.001 < float(latency_s) < 1
+    with TritonServer(tmp_path, model_config_name="mine") as server, StressClient(server.url) as client:
         assert client.analyze(JFK_WAV).windows
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
-    [(["--rounds", "0"], "at least 1"), (["--name", "gpu"], "gpu is what `voicestress export`")],
+    [
+        (["--rounds", "0"], "'0' is not a whole number, 1 or more"),
+        (["--rounds", "2.5"], "'2.5' is not a whole number, 1 or more"),
+        (["--seconds", "0"], "'0' is not a number of seconds above 0"),
+        (["--seconds", "-3"], "'-3' is not a number of seconds above 0"),
+        (["--seconds", "nan"], "'nan' is not a number of seconds above 0"),
+        (["--seconds", "ten"], "'ten' is not a number of seconds above 0"),
+        (["--longest-wait-s", "0"], "'0' is not a number of seconds above 0"),
+        (["--longest-wait-s", "-1"], "'-1' is not a number of seconds above 0"),
+        (["--longest-wait-s", "inf"], "'inf' is not a number of seconds above 0"),
+        (["--name", "gpu"], "'gpu': gpu is what `voicestress export` writes; choose another name"),
+    ],
 )
-def test_what_could_not_be_measured_or_would_overwrite_is_refused(options, complaint, capsys):
-    with pytest.raises(SystemExit):
+def test_what_could_not_be_measured_or_would_overwrite_is_wrong_usage(options, complaint, capsys):
+    with pytest.raises(SystemExit) as exit_code:
         main(["tune", str(MODEL_REPOSITORY), *options])
-    assert complaint in capsys.readouterr().err
-
-
-def test_settings_are_measured_on_a_real_server(repository, tmp_path):
-    shutil.copytree(repository / "group_norm", tmp_path / "group_norm")
-    said = []
-    measured = measure_all(
-        tmp_path / "group_norm", [ONE, TWO], rounds=1, seconds=3.0, on_measured=lambda *what: said.append(what)
-    )
-    assert [setting for setting, _ in said] == [ONE, TWO]
-    for (speed,) in measured.values():
-        assert speed.audio_s_per_s > 10
-        assert 0.001 < speed.latency_s < 1
+    assert exit_code.value.code == 2
+    assert f"argument {options[0]}: {complaint}" in capsys.readouterr().err

@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-from voicestress_model import export_model, random_checkpoint, stress_contract
 
 from load_tests.bench import memory
 
@@ -28,12 +27,10 @@ def test_the_memory_of_a_server_s_children_counts():
             parent.communicate("\n\n", timeout=10)
 
 
-def test_of_a_server_idle_busy_and_flooded_with_windows_that_are_too_long(tmp_path):
-    checkpoint, model = random_checkpoint("tiny"), tmp_path / "stress"
-    export_model(checkpoint, stress_contract(checkpoint), model)
-    found = memory.measure(model, threads=1, seconds=3.0, batch_sizes=(1, 4))
+def test_of_a_server_idle_busy_and_flooded_with_windows_that_are_too_long(tiny_model):
+    found = memory.measure(tiny_model, threads=1, seconds=3.0, batch_sizes=(1, 4))
     assert list(found.idle_mb) == list(found.busy_mb) == [1, 4]
     assert all(30 < found.idle_mb[size] < found.busy_mb[size] < 2_000 for size in (1, 4))
     held_mb = found.queue_windows * found.overlong_s * 16_000 * np.dtype(np.int16).itemsize / 1e6
     assert found.overlong_mb == pytest.approx(found.busy_mb[1] + held_mb, rel=0.6)
-    assert not list((model / "configs").glob("measured*"))
+    assert not list((tiny_model / "configs").glob("measured*"))

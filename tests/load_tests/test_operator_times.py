@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import time
 
-from voicestress_model import export_model, random_checkpoint, stress_contract
-
 from load_tests.bench.operator_times import OTHERS, time_by_kind
 from load_tests.bench.workload import mixed_speech
 
 
-def test_the_kinds_add_up_to_the_time_that_a_run_takes(tmp_path):
-    checkpoint = random_checkpoint("tiny")
-    export_model(checkpoint, stress_contract(checkpoint), tmp_path / "stress")
-    graph = tmp_path / "stress" / "1" / "model.onnx"
+def test_the_kinds_add_up_to_the_time_that_a_run_takes(tiny_model):
+    graph = tiny_model / "1" / "model.onnx"
     windows = mixed_speech(8)
     audio_s = sum(map(len, windows)) / 16_000
     start = time.perf_counter()

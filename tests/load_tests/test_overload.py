@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from voicestress_model import export_model, random_checkpoint, stress_contract
 from voicestress_triton import TritonServer
 from voicestress_triton.tuning.settings import Queue, Setting, config_with
 
 from load_tests.bench import overload
 
 
-def test_a_flood_is_turned_away_and_leaves_nothing_behind(tmp_path):
-    checkpoint, model = random_checkpoint("tiny"), tmp_path / "stress"
-    export_model(checkpoint, stress_contract(checkpoint), model)
-    config = (model / "config.pbtxt").read_text()
-    (model / "config.pbtxt").write_text(config_with(config, Setting(1, 1, 2), queue=Queue(16, 2.0)))
-    with TritonServer(tmp_path) as server:
+def test_a_flood_is_turned_away_and_leaves_nothing_behind(tiny_model):
+    config = tiny_model / "config.pbtxt"
+    config.write_text(config_with(config.read_text(), Setting(1, 1, 2), queue=Queue(16, 2.0)))
+    with TritonServer(tiny_model.parent) as server:
         found = overload.measure(server, seconds=3.0, deadline_s=20.0)
     assert found.neither == 0
     assert found.scored + found.rejected == found.asked

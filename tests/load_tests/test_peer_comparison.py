@@ -97,7 +97,13 @@ def figures(name: str, fp32: float) -> dict[str, object]:
 
 def test_the_page_and_the_verdict_name_every_peer_and_why_one_is_missing():
     found = {
-        "about": {"architecture": "tiny", "threads": 2, "processor": "a processor", "command": "run", "versions": {}},
+        "about": {
+            "architecture": "tiny",
+            "threads": 2,
+            "processor": "a processor",
+            "commands": ["run"],
+            "versions": {},
+        },
         "peers": {
             "ours": {"fp32": 7.7, "int8": 11.0},
             "peers": [figures("LitServe", 1.4), figures("Ray Serve", 1.25)],

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import InferenceServerClient, model_config_pb2
 from voicestress.contract import StressContract
-from voicestress_model.architectures import random_checkpoint
-from voicestress_model.export import export_model, stress_contract
+from voicestress_model.triton_config import GPU_CONFIG
 from voicestress_triton import ModelLoadError, TritonServer
 
 from tests.client.test_serving_contract import infer
+from tests.conftest import TORCHSCRIPT_MODEL
 from tests.model.conftest import noise
 from tests.model.test_export import read_config
 
-FORMATS = {"onnx": "model.onnx", "torchscript": "model.pt"}
+MODELS = {"onnx": "group_norm", "torchscript": TORCHSCRIPT_MODEL}
 
 
 def read_variant(folder):
     """The configuration for GPUs and the contract it states."""
-    text = (folder / "configs" / "gpu.pbtxt").read_text()
+    text = (folder / GPU_CONFIG).read_text()
     config = text_format.Parse(text, model_config_pb2.ModelConfig())
     parameters = {key: value.string_value for key, value in config.parameters.items()}
     return config, StressContract.from_parameters(parameters, model="x")
 
 
-@pytest.fixture(scope="module", params=FORMATS)
-def exported(request, tmp_path_factory):
-    checkpoint = random_checkpoint("tiny")
-    folder = tmp_path_factory.mktemp(request.param) / "stress"
-    export_model(checkpoint, stress_contract(checkpoint, longest_window_s=3.0), folder, format=request.param)
-    return folder
+@pytest.fixture(scope="module", params=MODELS)
+def exported(request, repository, tmp_path_factory):
+    name = MODELS[request.param]
+    return shutil.copytree(repository / name, tmp_path_factory.mktemp(request.param) / name)
 
 
 def test_it_runs_on_gpus_with_larger_batches(exported):
@@ -71,6 +71,13 @@ def test_it_serves_the_model_s_own_file(exported):
     assert (exported / "1" / gpu.default_model_filename).is_file()
 
 
+def test_it_says_so_where_its_tiles_are_those_of_a_cpu(exported, both_precisions):
+    """A graph keeps the size it was exported with, TorchScript asks where it runs, and fp16 has a file for GPUs."""
+    (gpu, _), hint = read_variant(exported), "tiles that fit a CPU's cache"
+    assert (hint in (exported / GPU_CONFIG).read_text()) == (gpu.backend == "onnxruntime")
+    assert hint not in (both_precisions.folder / GPU_CONFIG).read_text()
+
+
 def test_it_warms_up_from_the_shortest_to_the_longest_window_and_with_the_largest_batch(exported):
     gpu, contract = read_variant(exported)
     samples = [(warm.inputs["PCM"].dims[0], warm.batch_size) for warm in gpu.model_warmup]
@@ -89,15 +96,15 @@ def test_without_a_gpu_triton_refuses_it_and_says_why(exported):
 
 def test_but_for_the_gpu_triton_serves_it_and_warms_up_with_ragged_batches(exported):
     """The whole variant, with its instances moved to the CPU."""
-    text = (exported / "configs" / "gpu.pbtxt").read_text()
+    text = (exported / GPU_CONFIG).read_text()
     (exported / "configs" / "moved.pbtxt").write_text(text.replace("KIND_GPU", "KIND_CPU"))
     try:
         with (
             TritonServer(exported.parent, model_config_name="moved") as server,
             InferenceServerClient(server.url) as triton,
         ):
-            config = triton.get_model_config("stress").config
+            config = triton.get_model_config(exported.name).config
             assert len(config.model_warmup) == 9
-            assert np.isfinite(infer(triton, "stress", noise(20_000)[None])).all()
+            assert np.isfinite(infer(triton, exported.name, noise(20_000)[None])).all()
     finally:
         (exported / "configs" / "moved.pbtxt").unlink()

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
 from transformers import Wav2Vec2Config
-from voicestress import StressClient
+from voicestress import StressClient, StressContract
 from voicestress_model.agreement import onnx_logits, onnx_session, reference_logits
 from voicestress_model.architectures import ARCHITECTURES
 from voicestress_model.checkpoints import StressCheckpoint, load_checkpoint
 from voicestress_model.detector import StressDetector, stress_config
 from voicestress_model.errors import CheckpointError
 from voicestress_model.evaluation import checkpoint_scorer, server_scorer
-from voicestress_model.export import export_model, stress_contract
+from voicestress_model.export import export_model, packed_model, stress_contract
 from voicestress_model.heads import HEADS, build_head, masked_mean
-from voicestress_model.onnx_graph import write_onnx
-from voicestress_model.packed import PackedWav2Vec2
 from voicestress_triton import TritonServer
 
 from tests.model.conftest import noise, with_lively_weights
+from tests.model.test_cuda_kernels import without_kernel
 from tests.paths import JFK_WAV
 
 SHORTEST, LONGEST = 400, 48_000
@@ -47,23 +50,49 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture(scope="module")
-def checkpoint(kind):
-    torch.manual_seed(7)
-    detector = StressDetector(config_with(kind)).eval()
-    return with_lively_weights(StressCheckpoint(detector, normalize=True, name=kind, weights="random"))
+class Exported(NamedTuple):
+    """A checkpoint with a head, its contract, and the folder it was exported to."""
+
+    checkpoint: StressCheckpoint
+    contract: StressContract
+    folder: Path
 
 
 @pytest.fixture(scope="module")
-def packed(checkpoint):
-    return PackedWav2Vec2(checkpoint.detector, normalize=True, shortest_samples=SHORTEST, longest_samples=LONGEST)
+def exported_with(tmp_path_factory):
+    """Exports each head once, into a repository of its own."""
+
+    @functools.cache
+    def exported(kind):
+        torch.manual_seed(7)
+        detector = StressDetector(config_with(kind)).eval()
+        checkpoint = with_lively_weights(StressCheckpoint(detector, normalize=True, name=kind, weights="random"))
+        contract = stress_contract(checkpoint, shortest_window_s=SHORTEST / 16_000, longest_window_s=LONGEST / 16_000)
+        folder = tmp_path_factory.mktemp("repository") / kind
+        export_model(checkpoint, contract, folder, gpu_file=None)
+        return Exported(checkpoint, contract, folder)
+
+    return exported
 
 
 @pytest.fixture(scope="module")
-def session(packed, tmp_path_factory):
-    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    write_onnx(packed, path)
-    return onnx_session(path)
+def exported(exported_with, kind):
+    return exported_with(kind)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(exported):
+    return exported.checkpoint
+
+
+@pytest.fixture(scope="module")
+def packed(exported):
+    return packed_model(exported.checkpoint, exported.contract)
+
+
+@pytest.fixture(scope="module")
+def session(exported):
+    return onnx_session(exported.folder / "1" / "model.onnx")
 
 
 @pytest.fixture(scope="module", params=["torch", "onnxruntime"])
@@ -122,13 +151,16 @@ def test_a_window_out_of_bounds_gets_nan_and_only_that_window(score):
     assert np.isfinite(logits[[0, 2]]).all()
 
 
-@pytest.mark.parametrize("kind", ["mean_pool_mlp", "temporal_convolution"], indirect=True)
-def test_served_through_triton_a_recording_scores_as_the_checkpoint_does(kind, checkpoint, tmp_path):
+def test_on_a_gpu_every_node_has_a_kernel_for_its_types(exported):
+    assert without_kernel(exported.folder / "1" / "model.onnx") == []
+
+
+@pytest.mark.parametrize("name", ["mean_pool_mlp", "temporal_convolution"])
+def test_served_through_triton_a_recording_scores_as_the_checkpoint_does(name, exported_with):
     """The third of the heads that are trained with is the demo model's."""
-    contract = stress_contract(checkpoint)
-    export_model(checkpoint, contract, tmp_path / kind, gpu_file=None)
+    checkpoint, contract, folder = exported_with(name)
     (expected,) = checkpoint_scorer(checkpoint, contract).score([lambda: JFK_WAV])
-    with TritonServer(tmp_path) as server, StressClient(server.url, model=kind) as client:
+    with TritonServer(folder.parent) as server, StressClient(server.url, model=name) as client:
         (report,) = server_scorer(client).score([lambda: JFK_WAV])
     assert len(report.windows) > 1
     for window, reference in zip(report.windows, expected.windows, strict=True):

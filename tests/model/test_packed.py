@@ -13,7 +13,6 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2PreTrainedMod
 from voicestress_model.agreement import onnx_logits, onnx_session, reference_logits
 from voicestress_model.geometry import VIEWS, frame_count
 from voicestress_model.layout import lay_out, padded_views
-from voicestress_model.onnx_graph import write_onnx
 from voicestress_model.packed import PackedWav2Vec2
 
 from tests.model.conftest import noise
@@ -47,10 +46,10 @@ def packed(checkpoint):
 
 
 @pytest.fixture(scope="module")
-def session(packed, tmp_path_factory):
-    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    write_onnx(packed, path)
-    return onnx_session(path)
+def session(both_precisions):
+    contract = both_precisions.contract
+    assert (contract.shortest_window_samples, contract.longest_window_samples) == (SHORTEST, LONGEST)
+    return onnx_session(both_precisions.fp32)
 
 
 @pytest.fixture(scope="module", params=["torch", "onnxruntime"])

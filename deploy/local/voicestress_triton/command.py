@@ -9,6 +9,8 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from voicestress_triton.arguments import some
+
 if TYPE_CHECKING:
     from voicestress_triton.server import TritonServer
 
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--response-cache-mb",
-        type=_megabytes,
+        type=some,
         metavar="N",
         help="memory for the answers of models exported with --response-cache, in MB (default: no cache)",
     )
@@ -104,12 +106,6 @@ def _announce(server: TritonServer, arguments: argparse.Namespace) -> None:
     sys.stdout.write(f"Triton {server.triton_version} is ready: {', '.join(where)}\n")
     sys.stdout.write(f"Serving {', '.join(server.models)}. Ctrl-C stops it.\n")
     sys.stdout.flush()
-
-
-def _megabytes(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of MB from 1 on")
-    return int(text)
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 import soundfile
 from voicestress import StressContract
-from voicestress_model.export import export_model, stress_contract
+from voicestress_model.export import stress_contract
 from voicestress_model.quantisation import Int8Export, export_int8
 
 from tests.paths import JFK_WAV
@@ -37,10 +37,9 @@ class Graphs(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def graphs(checkpoint, recordings, tmp_path_factory) -> Graphs:
-    folder = tmp_path_factory.mktemp("graphs")
+def graphs(checkpoint, both_precisions, recordings, tmp_path_factory) -> Graphs:
+    folder = tmp_path_factory.mktemp("graphs") / "int8"
     contract = stress_contract(checkpoint, longest_window_s=3.0)
-    export_model(checkpoint, contract, folder / "fp32")
-    exported = export_int8(checkpoint, contract, folder / "int8", calibration=[recordings])
+    exported = export_int8(checkpoint, contract, folder, calibration=[recordings])
     int8 = contract.model_copy(update={"precision": "int8"})
-    return Graphs(folder / "fp32" / "1" / "model.onnx", folder / "int8" / "1" / "model.onnx", int8, exported)
+    return Graphs(both_precisions.fp32, folder / "1" / "model.onnx", int8, exported)

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicestress_triton.arguments import seconds, some
+
 if TYPE_CHECKING:
     from voicestress_triton.tuning.measure import Speed
     from voicestress_triton.tuning.settings import Setting
@@ -31,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", default="tuned", type=_name, help="of the variant written, configs/NAME.pbtxt (default: tuned)"
     )
-    parser.add_argument("--rounds", type=_count, default=2, help="times each setting is measured (default: 2)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="each measurement takes (default: 10)")
+    parser.add_argument("--rounds", type=some, default=2, help="times each setting is measured (default: 2)")
+    parser.add_argument("--seconds", type=seconds, default=10.0, help="each measurement takes (default: 10)")
     parser.add_argument(
         "--longest-wait-s",
-        type=float,
+        type=seconds,
         default=2.0,
         help="the queue holds what is scored in this time, and turns the rest away (default: 2)",
     )
@@ -46,12 +48,6 @@ def _name(text: str) -> str:
         why = "gpu is what `voicestress export` writes" if text == "gpu" else "letters, digits and _ only"
         raise argparse.ArgumentTypeError(f"{text!r}: {why}; choose another name")
     return text
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, at least 1")
-    return int(text)
 
 
 def _say(setting: Setting, speed: Speed) -> None:
