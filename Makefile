@@ -3,6 +3,7 @@ SHELL := /bin/sh
 DEMO := .venv/demo
 DEV := .venv/dev
 GATEWAY := .venv/gateway
+LOAD := .venv/load
 # What somebody would serve with instead; MLServer goes with none of the others.
 PEERS := .venv/peers .venv/mlserver
 # Helm, Kubernetes' schemas, Envoy, promtool; checkov pins too much to share an environment.
@@ -24,11 +25,12 @@ SOURCES := client preprocess gateway model deploy load_tests tests
 # ONNX Runtime reports usage to its makers unless it is told not to.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo gateway test chart lint format bench demo-model export-demo demo-chance clean
+.PHONY: help demo gateway load test chart lint format bench demo-model export-demo demo-chance clean
 
 help:
 	@echo 'make demo        start Triton, score a recording, print the report (no torch; about a minute)'
 	@echo 'make gateway     start Triton and the HTTP gateway, and print the address of its page; Ctrl-C stops both'
+	@echo 'make load        find the highest rate that the demo model takes here, and write a report (three minutes)'
 	@echo 'make test        install everything and run the checks and tests'
 	@echo 'make chart       check the Helm chart, the images and the alerts with the tools that will run them'
 	@echo 'make bench       measure every figure the README quotes'
@@ -43,6 +45,9 @@ demo: $(DEMO)/.ready
 
 gateway: $(GATEWAY)/.ready
 	@$(GATEWAY)/bin/python deploy/local/gateway.py
+
+load: $(LOAD)/.ready
+	@$(LOAD)/bin/python deploy/local/load.py
 
 test: lint
 	$(DEV)/bin/python -m pytest -m 'not slow and not chart'
@@ -91,6 +96,8 @@ build/corpus/demo/manifest.csv: $(wildcard model/voicestress_model/corpora/synth
 
 bench: $(DEV)/.ready $(PEERS:=/.ready)
 	$(DEV)/bin/python -m load_tests.bench.proof
+	$(DEV)/bin/python -m load_tests.bench.client_path build/bench/fp32 --archive build/bench/archive
+	$(DEV)/bin/python -m load_tests.bench.client_path model_repository
 	$(DEV)/bin/python -m pytest -m slow
 
 format: $(DEV)/.ready
@@ -106,8 +113,11 @@ $(DEMO)/.ready: pyproject.toml deploy/local/environment.sh
 $(GATEWAY)/.ready: pyproject.toml deploy/local/environment.sh
 	@sh deploy/local/environment.sh $(GATEWAY) local,gateway,codecs
 
+$(LOAD)/.ready: pyproject.toml deploy/local/environment.sh
+	@sh deploy/local/environment.sh $(LOAD) local,load
+
 $(DEV)/.ready: pyproject.toml deploy/local/environment.sh
-	@sh deploy/local/environment.sh $(DEV) local,model,train,gateway,dev $(VOICES) $(GO) $(MICROPHONE) $(BROWSER)
+	@sh deploy/local/environment.sh $(DEV) local,model,train,gateway,load,dev $(VOICES) $(GO) $(MICROPHONE) $(BROWSER)
 
 $(PEERS:=/.ready): .venv/%/.ready: load_tests/peers/requirements-%.txt load_tests/peers/environment.sh | $(DEV)/.ready
 	@sh load_tests/peers/environment.sh $(@D) $< $(DEV)

@@ -80,6 +80,7 @@ def _fail(message: str, code: int) -> int:
 _EXTRAS = {
     "bulk": {"fsspec", "pyarrow", "tqdm"},
     "gateway": {"fastapi", "httptools", "prometheus_client", "python_multipart", "starlette", "uvicorn", "websockets"},
+    "load": {"gevent", "geventhttpclient", "locust", "matplotlib", "prometheus_client", "pyarrow", "tomli"},
     "microphone": {"sounddevice"},
     "model": {"torch", "torchaudio", "transformers", "onnx", "onnx_ir", "onnxscript", "safetensors"},
     "train": {

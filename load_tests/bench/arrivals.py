@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 from voicestress import DeadlineExceeded, Overloaded, wire
+from voicestress_load.arrivals import poisson_times
 from voicestress_model.agreement import Pcm
+
+__all__ = ["Answer", "Outcome", "ask", "busy_per_s", "closed_loop", "keep_busy", "open_loop", "poisson_times"]
 
 Outcome = Literal["scored", "rejected", "late", "failed"]
 
@@ -34,13 +36,6 @@ class Answer:
     def latency_s(self) -> float:
         """From when it was meant to be sent to its answer."""
         return self.answered_s - self.meant_s
-
-
-def poisson_times(rate_hz: float, seconds: float, *, seed: int) -> list[float]:
-    """Times of a Poisson process of ``rate_hz`` from 0 to ``seconds``."""
-    generator = np.random.default_rng(seed)
-    times = np.cumsum(generator.exponential(1 / rate_hz, size=int(2 * rate_hz * seconds) + 50))
-    return [float(at) for at in times[times < seconds]]
 
 
 async def open_loop(

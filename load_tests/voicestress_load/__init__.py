@@ -1,0 +1,1 @@
+"""Load tests that can be believed: ``voicestress load``."""
