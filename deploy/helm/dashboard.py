@@ -52,12 +52,12 @@ PANELS = [
     Panel(
         "Throughput in audio-seconds",
         "s",
-        "Seconds of speech scored a second: by the gateway's own count, by what Envoy passed on, and, as an estimate "
-        "that needs neither, by windows of $window_s s each.",
+        "Seconds scored a second: of recordings, silence included, by the gateway's count; of speech by what Envoy "
+        "passed on, and, as an estimate that needs neither, by windows of $window_s s each.",
         {
-            "gateway": _rate("voicestress_gateway_audio_seconds_total", _GATEWAY),
-            "Envoy": f"{_rate('envoy_cluster_upstream_cx_tx_bytes_total', _ENVOY)} / {_BYTES_A_SECOND}",
-            "windows (estimate)": f"{_rate('nv_inference_count', _TRITON)} * $window_s",
+            "recordings: gateway": _rate("voicestress_gateway_audio_seconds_total", _GATEWAY),
+            "speech: Envoy": f"{_rate('envoy_cluster_upstream_cx_tx_bytes_total', _ENVOY)} / {_BYTES_A_SECOND}",
+            "speech: windows (estimate)": f"{_rate('nv_inference_count', _TRITON)} * $window_s",
         },
         width=16,
     ),
@@ -103,7 +103,8 @@ PANELS = [
     Panel(
         "Turned away and failed",
         "reqps",
-        "REJECTED is a full queue, or too long a wait in it. CANCELED is the caller's doing.",
+        "REJECTED waited too long in the queue; whom a full queue turns away, only the gateway counts. "
+        "CANCELED is the caller's doing.",
         {
             "Triton: {{reason}}": _rate("nv_inference_request_failure", _TRITON, "reason"),
             "gateway: {{reason}}": _rate("voicestress_gateway_rejections_total", _GATEWAY, "reason"),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.chart.rendering import Rendered
-from tests.deploy.chart.servers import ChartTriton
-from tests.paths import MODEL_REPOSITORY, ROOT
+from tests.deploy.chart.servers import ChartTriton, baked_models, install_cpu_image
 
 Start = Callable[..., ChartTriton]
 
@@ -25,23 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cpu_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the ``tritonserver`` of deploy/docker/Dockerfile.cpu, installed by the very script that it runs."""
-    spec = importlib.util.spec_from_file_location("install", ROOT / "deploy/docker/install_tritonserver.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    folder = tmp_path_factory.mktemp("image")
-    module.install(folder / "runtime", folder / "bin" / "tritonserver")
-    return folder / "bin"
+    """The folder of the ``tritonserver`` of deploy/docker/Dockerfile.cpu."""
+    return install_cpu_image(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the image has baked in: the ONNX model alone."""
-    folder = tmp_path_factory.mktemp("models")
-    (folder / "stress").symlink_to(MODEL_REPOSITORY / "stress")
-    return folder
+    """What the image has baked in."""
+    return baked_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

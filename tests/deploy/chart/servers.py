@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.deploy.chart.rendering import Manifest
+from tests.paths import MODEL_REPOSITORY, ROOT
 
 # The kernel hands out ports for the other end of connections from 32768 on: these are not taken by chance.
 _PORTS = iter(range(21_000 + os.getpid() % 100 * 80, 32_000))
@@ -46,6 +48,23 @@ def http_status(url: str) -> int:
         return error.code
     except OSError:
         return 0
+
+
+def install_cpu_image(folder: Path) -> Path:
+    """The folder of a ``tritonserver`` as in deploy/docker/Dockerfile.cpu, made by the very script that it runs."""
+    spec = importlib.util.spec_from_file_location("install", ROOT / "deploy/docker/install_tritonserver.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.install(folder / "runtime", folder / "bin" / "tritonserver")
+    return folder / "bin"
+
+
+def baked_models(folder: Path) -> Path:
+    """``folder`` with what the images have baked in: the ONNX model alone."""
+    (folder / "stress").symlink_to(MODEL_REPOSITORY / "stress")
+    return folder
 
 
 class Process:
@@ -126,8 +145,12 @@ class ChartTriton(Process):
         return f"http://{self.address}:{self.ports['http']}"
 
     @property
+    def _metrics_address(self) -> str:
+        return f"http://{self.address}:{self.ports['metrics']}"
+
+    @property
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://{self.address}:{self.ports['metrics']}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self._metrics_address}/metrics", timeout=10) as answer:
             return str(answer.read().decode())
 
     def await_ready(self) -> None:
@@ -136,7 +159,8 @@ class ChartTriton(Process):
 
         def is_ready() -> bool:
             assert self.is_running, self.log.read_text()[-3000:]
-            return http_status(self.http + path) == 200
+            # Its metrics are the last that it opens.
+            return http_status(self.http + path) == 200 and http_status(f"{self._metrics_address}/metrics") == 200
 
         wait_until(is_ready, 60, f"ready: {self.log}")
 

@@ -23,15 +23,27 @@ REASONS = [
     (
         "CKV_K8S_11",
         ".*",
-        "no CPU limit: it would throttle a batch half way while cores stand idle; requests are shares",
+        "no CPU limit: it would throttle a batch half way while cores stand idle, and requests are shares; Triton gets "
+        "one by triton.resources.cpuLimit",
     ),
     (
         "CKV_K8S_15",
         ".*",
-        "a version's image does not change, so it is not asked for at each start: pullPolicy is a value",
+        "a version's image does not change, and with Always no replica could come while the registry is away; where "
+        "nodes are shared with strangers, pullPolicy is a value",
     ),
-    ("CKV_K8S_35", ".*", "keys for S3 are environment variables because the libraries that use them read them there"),
-    ("CKV_K8S_40", ".*-triton.*", "NVIDIA's image has its own user, 1000; any other works too: triton.runAsUser"),
+    (
+        "CKV_K8S_35",
+        ".*-(triton|triton-canary|archive)",
+        "keys for a bucket, where no cloud identity (serviceAccount.annotations) makes them needless: Triton and s3fs "
+        "read AWS_… from the environment",
+    ),
+    (
+        "CKV_K8S_40",
+        ".*-(triton|triton-canary)",
+        "1000 is the user of NVIDIA's image; a host's user of that number is only another name, for the container has "
+        "no volume of the host; any other works too: triton.runAsUser",
+    ),
     ("CKV_K8S_43", ".*", "pinned by version; by digest where a release sets image.digest, which a chart can't know"),
 ]
 

@@ -50,6 +50,7 @@ def test_it_scores_a_recording_through_mutual_tls_and_refuses_who_has_no_certifi
     triton.await_ready()
     report = analyze(triton, tls=tls(secrets / "client"))
     assert report.stress_level == pytest.approx(LEVEL, abs=0.1)
+    assert_restricted(triton, channel_with_certificate(triton, secrets))
 
     refusals = {
         "no TLS": {},
@@ -74,12 +75,15 @@ RESTRICTED = {
 }
 
 
-@pytest.mark.parametrize("control", ["none", "explicit"])
-def test_dangerous_apis_are_restricted_and_http_answers_health_only(start, control):
-    triton = start(render(*['triton.models=["stress"]'] if control == "explicit" else []))
-    triton.await_ready()
-    assert f"--model-control-mode={control}" in triton.container["args"]
-    with grpc.insecure_channel(triton.url) as channel:
+def channel_with_certificate(triton, secrets):
+    names = ("ca.crt", "tls.key", "tls.crt")
+    credentials = grpc.ssl_channel_credentials(*((secrets / "client" / each).read_bytes() for each in names))
+    named = [("grpc.ssl_target_name_override", "speech-voicestress-triton.stress.svc")]
+    return grpc.secure_channel(triton.url, credentials, named)
+
+
+def assert_restricted(triton, opened):
+    with opened as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         for what, (method, request) in RESTRICTED.items():
             with pytest.raises(grpc.RpcError) as refused:
@@ -87,6 +91,14 @@ def test_dangerous_apis_are_restricted_and_http_answers_health_only(start, contr
             assert "restricted" in refused.value.details(), what
         key = [("triton-grpc-protocol-admin-key", triton.admin_key)]
         assert stub.RepositoryIndex(service_pb2.RepositoryIndexRequest(), metadata=key).models
+
+
+@pytest.mark.parametrize("control", ["none", "explicit"])
+def test_dangerous_apis_are_restricted_and_http_answers_health_only(start, control):
+    triton = start(render(*['triton.models=["stress"]'] if control == "explicit" else []))
+    triton.await_ready()
+    assert f"--model-control-mode={control}" in triton.container["args"]
+    assert_restricted(triton, grpc.insecure_channel(triton.url))
     assert analyze(triton).windows, "after all that, the model is still there"
 
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
@@ -99,6 +111,12 @@ def test_dangerous_apis_are_restricted_and_http_answers_health_only(start, contr
         "/v2/systemsharedmemory/status",
     ):
         assert http_status(triton.http + path) == 403, path
+
+
+def test_connections_end_of_age_unless_it_is_turned_off():
+    assert "--grpc-max-connection-age=30000" in render().triton()["args"]
+    without = render('balancing.kind="envoy"', "triton.maxConnectionAgeSeconds=0").triton()["args"]
+    assert not [each for each in without if each.startswith("--grpc-max-connection-age")]
 
 
 def test_a_connection_ends_of_age_and_no_request_with_it(start):

@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 import yaml
 
+from tests.deploy.chart.calling import burst
 from tests.deploy.chart.headless import HeadlessName
 from tests.deploy.chart.rendering import render
 from tests.deploy.chart.servers import Process, free_port, http_status, wait_until
@@ -129,6 +130,15 @@ def test_reasons_of_failures_are_tritons_own(start):
     triton.await_ready()
     reasons = set(re.findall(r'nv_inference_request_failure\{.*reason="(\w+)"', triton.metrics))
     assert {"REJECTED", "CANCELED", "BACKEND", "OTHER"} <= reasons
+
+
+def test_whom_a_full_queue_turns_away_triton_does_not_count(start):
+    """As the rules, the dashboard and the runbook say. If it does one day, they can say more."""
+    triton = start(render(values="cpu"))
+    triton.await_ready()
+    assert burst(triton.url, 800) > 100
+    failures = re.findall(r"^nv_inference_request_failure\{.*\} (\d+)$", triton.metrics, re.MULTILINE)
+    assert set(failures) == {"0"}
 
 
 def test_the_dashboard_is_the_one_that_is_written():

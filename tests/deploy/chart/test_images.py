@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -22,6 +24,15 @@ def last_stage(image):
 @EACH
 def test_hadolint_finds_nothing(image):
     assert run(TOOLS / "bin/hadolint", "--no-color", DOCKER / image) == ""
+
+
+def test_hadolint_would_find_what_is_wrong(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM debian\nRUN cd /tmp\nUSER root\n")
+    done = subprocess.run(
+        [TOOLS / "bin/hadolint", tmp_path / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert all(rule in done.stdout for rule in ("DL3006", "DL3003", "DL3002"))
 
 
 @EACH
@@ -81,6 +92,25 @@ def test_the_chart_runs_as_the_users_the_images_are_made_for():
         assert str(pod["securityContext"]["runAsUser"]) == users[image]
 
 
+@pytest.mark.parametrize("profile", ["cpu", "gpu"])
+def test_docker_compose_reads_the_file(profile):
+    command = (
+        TOOLS / "bin/docker-compose",
+        "--file",
+        DOCKER / "compose.yaml",
+        "--profile",
+        profile,
+        "config",
+        "--format",
+        "json",
+    )
+    read = json.loads(run(*command))
+    assert set(read["services"]) == {f"triton-{profile}", "gateway"}
+    for service in read["services"].values():
+        assert service["build"]["context"] == str(ROOT)
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
 def test_compose_confines_what_it_runs_and_stays_on_this_machine():
     services = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
     assert set(services) == {"triton-cpu", "triton-gpu", "gateway"}
@@ -94,3 +124,11 @@ def test_compose_confines_what_it_runs_and_stays_on_this_machine():
             of_its_own = {"--allow-http", "--allow-metrics"}
             assert {flag.partition("=")[0] for flag in service["command"]} - of_its_own <= flags
             assert "--rate-limit=execution_count" in service["command"]
+
+
+def test_docker_compose_would_refuse_what_is_wrong(tmp_path):
+    (tmp_path / "compose.yaml").write_text("services: {triton: {image: triton, comand: [tritonserver]}}\n")
+    command = [TOOLS / "bin/docker-compose", "--file", tmp_path / "compose.yaml", "config"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stdout
+    assert "comand" in done.stderr

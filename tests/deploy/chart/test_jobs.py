@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.deploy.chart.rendering import CHART, render
+from tests.deploy.chart.rendering import render
 from tests.paths import JFK_WAV
 
 
@@ -69,17 +69,46 @@ def test_an_archive_is_scored_in_parts_each_recording_once(triton, tmp_path):
     assert sum(parts) == 5
 
 
-def test_the_load_test_says_how_long_it_took_and_judges(triton):
-    settings = 'loadTest={"enabled":true,"perSecond":2,"seconds":5}'
-    (container,) = render(settings, values="cpu").one("Job", "-load-test-1")["spec"]["template"]["spec"]["containers"]
-    assert container["command"] == ["python", "/load-test/load_test.py"]
-    script = CHART / "files/load_test.py"
-    command = [sys.executable, str(script), *here(container["args"], triton, {}), "--recording", str(JFK_WAV)]
-    done = run(command)
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert (said["offered"], said["scored"], said["failed"]) == (10, 10, {})
-    assert 0 < said["p50_ms"] <= said["p95_ms"] <= said["p99_ms"]
+def load_test(triton, results, *settings):
+    """Run the Job's very command against ``triton``, with its metrics in place of those of the cluster's name."""
+    job = render(*settings, values="cpu").one("Job", "-load-test-1")["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    arguments = here(container["args"], triton, {"/results": results})
+    metrics = [each for each in arguments if each.startswith("--metrics=")]
+    assert metrics == ["--metrics=http://speech-voicestress-triton.stress.svc:8002/metrics"]
+    arguments[arguments.index(metrics[0])] = f"--metrics=http://{triton.address}:{triton.ports['metrics']}/metrics"
+    return job, run([sys.executable, "-m", "voicestress", *arguments])
 
-    hurried = run([*command, "--deadline-s", "0.01"])
-    assert hurried.returncode != 0
+
+def test_the_load_test_keeps_a_report_and_judges(triton, tmp_path):
+    met = 'loadTest={"enabled":true,"perSecond":5,"seconds":5,"slo":["p99=5s"],"resultsClaimName":"reports"}'
+    job, done = load_test(triton, tmp_path, met)
+    assert done.returncode == 0, done.stderr
+    assert "audio-seconds a second" in done.stdout
+    kept = tmp_path / "speech-voicestress-load-test-1"
+    report = json.loads((kept / "report.json").read_text())
+    assert report["headline"]["audio_s_per_s"] > 1
+    assert report["steps"][0]["server"]["compute_ms"] > 0
+    assert "What limits it" in (kept / "report.html").read_text()
+    assert {"name": "results", "persistentVolumeClaim": {"claimName": "reports"}} in job["template"]["spec"]["volumes"]
+
+
+def test_a_load_test_whose_slo_is_out_of_reach_fails_and_says_why(triton, tmp_path):
+    _, done = load_test(triton, tmp_path, 'loadTest={"enabled":true,"perSecond":5,"seconds":5,"slo":["p99=1ms"]}')
+    assert done.returncode != 0
+    assert "p99=1ms can't be met" in done.stderr
+
+
+def test_a_load_test_alone_of_the_clients_may_read_metrics():
+    rendered = render('loadTest={"enabled":true}', values="cpu")
+    reads, told = (rendered.one("NetworkPolicy", name)["spec"] for name in ("-load-test-reads", "-load-test-is-told"))
+    pods = rendered.one("Job", "-load-test-1")["spec"]["template"]["metadata"]["labels"]
+    triton = rendered.one("Deployment", "-triton")["spec"]["template"]["metadata"]["labels"]
+    assert reads["podSelector"]["matchLabels"].items() <= pods.items()
+    assert told["podSelector"]["matchLabels"].items() <= triton.items()
+    assert not told["podSelector"]["matchLabels"].items() <= pods.items()
+    assert told["ingress"][0]["from"] == [{"podSelector": reads["podSelector"]}]
+    for rule in (reads["egress"][0], told["ingress"][0]):
+        assert rule["ports"] == [{"protocol": "TCP", "port": "metrics"}]
+    for off in ('loadTest={"enabled":true,"readMetrics":false}', 'loadTest={"enabled":false}'):
+        assert not render(off, values="cpu").of("NetworkPolicy", "-reads")

@@ -188,7 +188,7 @@ def test_every_command_line_is_one_the_command_understands():
                 commands[name].add_arguments(parser)
                 parser.parse_args(arguments)
                 seen.add(name)
-    assert seen == {"gateway", "analyze", "bulk"}
+    assert seen == {"gateway", "analyze", "bulk", "load"}
 
 
 @EVERY

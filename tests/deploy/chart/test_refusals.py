@@ -45,6 +45,17 @@ REFUSED = {
         ["autoscaling.keda.wakeTriggers=[]"],
         "wakeTriggers something else",
     ),
+    "zero replicas and only Triton to wake one": (
+        "keda",
+        ['autoscaling.keda.wakeTriggers=[{"type":"prometheus","metadata":{"query":"sum(nv_inference_count)"}}]'],
+        "Add one of something else",
+    ),
+    "zero replicas and only what is recorded of Triton to wake one": (
+        "keda",
+        ['autoscaling.keda.wakeTriggers=[{"type":"prometheus","metadata":{"query":"voicestress_pending_requests"}}]'],
+        "Add one of something else",
+    ),
+    "an address without a port": ("cpu", ['client.url="dns:///triton.example"'], "client"),
     "KEDA without Prometheus": ("keda", ['autoscaling.keda.prometheusUrl=""'], "set autoscaling.keda.prometheusUrl"),
     "more replicas at least than at most": ("hpa", ["autoscaling.minReplicas=9"], "raise maxReplicas"),
     "a gateway without keys": ("cpu", ['gateway.keys.secretName=""'], "voicestress gateway-key"),

@@ -7,13 +7,26 @@ import json
 import pytest
 import yaml
 
-from tests.deploy.chart.rendering import CHART, HELMS, TOOLS, VALUES, render, run
+from tests.deploy.chart.rendering import CHART, HELMS, NEWEST, TOOLS, VALUES, render, run
 
 # Image volumes came with 1.31.
 KUBERNETES = ("1.30.0", "1.31.0", "1.32.0", "1.33.0", "1.34.0", "1.35.0", "1.36.0", "1.37.0")
 WITH_IMAGE_VOLUMES = {"all"}
 EXTENSIONS = ("keda.sh", "monitoring.coreos.com", "gateway.networking.k8s.io")
 WANTED = {"cpu", "gpu", "mig", "keda", "hpa", "envoy", "grpcroute", "mtls", "canary", "all"}
+
+
+def test_no_version_since_1_30_is_left_out():
+    from kubernetes_validate.utils import all_versions
+
+    known = [each for each in all_versions() if int(each.split(".")[1]) >= 30]
+    assert tuple(dict.fromkeys(known)) == KUBERNETES
+    assert KUBERNETES[-1] == NEWEST
+
+
+@pytest.mark.parametrize(("helm", "version"), [("helm3", "v3.17."), ("helm4", "v4.")])
+def test_both_helms_are_those_that_people_have(helm, version):
+    assert run(TOOLS / "bin" / helm, "version", "--short").startswith(version)
 
 
 def test_there_are_values_for_every_usual_case():

@@ -59,6 +59,17 @@
 {{- fail "autoscaling.minReplicas is 0, which an HPA can't do: set it to 1, or autoscaling.kind to keda with keda.wakeTriggers." }}
 {{- else if not $v.autoscaling.keda.wakeTriggers }}
 {{- fail "autoscaling.minReplicas is 0, and no Triton would be there to say that it is needed. Give autoscaling.keda.wakeTriggers something else to wake it, such as the gateway's rejections, or set minReplicas to 1." }}
+{{- else }}
+{{- $wakes := false }}
+{{- range $v.autoscaling.keda.wakeTriggers }}
+{{- /* Triton's own metrics, and what is recorded from them. */ -}}
+{{- if not (regexMatch "\\b(nv_[a-z]+_|voicestress_(queue_seconds|windows_per_second|batch_size|pending_requests|rejected_ratio|failed_ratio)\\b)" (toJson .)) }}
+{{- $wakes = true }}
+{{- end }}
+{{- end }}
+{{- if not $wakes }}
+{{- fail "autoscaling.minReplicas is 0, and autoscaling.keda.wakeTriggers asks for Triton's own metrics only, which nobody exports while no replica is there. Add one of something else, such as sum(increase(voicestress_gateway_rejections_total[2m])), or set minReplicas to 1." }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

