@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from prometheus_client.parser import text_string_to_metric_families
 from voicestress import Unavailable
+
 from voicestress_load.results import SERVER
 
 CALL_S = 2.0
