@@ -125,7 +125,8 @@ def test_bombs_of_an_hour_end_soon_and_hold_up_nobody(gateway, speech):
         await asyncio.sleep(1.0)
         started_s = time.perf_counter()
         assert await posted(gateway, iter([spoken]), callers=1) == 1
-        return await bombing, time.perf_counter() - started_s
+        waited_s = time.perf_counter() - started_s  # before the bombs are waited for
+        return await bombing, waited_s
 
     reports, waited_s = asyncio.run(both())
     assert reports == 0
