@@ -16,16 +16,16 @@ set -- -o Dir::Etc::SourceList="$folder/apt/sources.list" -o Dir::Etc::SourcePar
     -o Dir::State::Lists="$folder/apt/lists" -o Dir::Cache="$folder/apt/cache" -o APT::Sandbox::User=
 apt-get "$@" update -qq
 apt-get "$@" download -qq libc6 libstdc++6 libgcc-s1 libssl3t64 zlib1g
-for deb in *.deb; do dpkg-deb --extract "$deb" "$folder/root"; done
+for deb in *.deb; do dpkg-deb --extract "$deb" "$folder/system"; done
 cd "$folder"
 "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
     --platform manylinux_2_38_x86_64 --dest wheel "$wheel"
 "$python" -m zipfile --extract wheel/*.whl wheel
 binary=$(find wheel -type f -name perf_analyzer -print -quit)
 chmod +x "$binary"
-libraries=$(find "$folder/root" -type d -name x86_64-linux-gnu | tr '\n' ':')
+libraries=$(find "$folder/system" -type d -name x86_64-linux-gnu | tr '\n' ':')
 cat > perf_analyzer <<RUN
 #!/bin/sh
-exec "$folder/root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$libraries" "$folder/$binary" "\$@"
+exec "$folder/system/usr/lib64/ld-linux-x86-64.so.2" --library-path "$libraries" "$folder/$binary" "\$@"
 RUN
 chmod +x perf_analyzer

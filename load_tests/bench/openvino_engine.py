@@ -2,7 +2,7 @@
 
 OpenVINO is no dependency of this project. In a folder of its own it changes nothing of the environment:
 
-    pip install --no-deps --target build/openvino openvino==2026.4.0
+    pip install --no-deps --target build/openvino openvino==2026.4.1
     PYTHONPATH=build/openvino python -m load_tests.bench.openvino_engine
 
 The front end of the exported graph is a loop over tiles. So that there is something to compare where an engine can't

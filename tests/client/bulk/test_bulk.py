@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow.parquet
 import pytest
 import soundfile
@@ -308,8 +309,8 @@ def test_killed_it_leaves_no_process_behind(server, speech, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    while len(pids := children.read_text().split()) < 2:
+    parent = psutil.Process(process.pid)
+    while len(pids := [child.pid for child in parent.children()]) < 2:
         assert process.poll() is None
         time.sleep(0.02)
     time.sleep(1)

@@ -123,6 +123,7 @@ def test_requests_that_repeat_are_asked_for(load, server, tmp_path):
     assert read_run(ended.folder).workload["repeat"] is True
 
 
+@pytest.mark.slow  # the local search of `make load` is the quick one
 def test_a_search_finds_the_rate_the_formula_has(load):
     service_s, bound_s = 0.020, 0.1
     with stub("--service-ms", "20") as url:
