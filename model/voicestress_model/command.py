@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicestress_model.arguments import points, seconds, whole
+from voicestress.commands.arguments import points, seconds, whole
+
 from voicestress_model.geometry import LONGEST_WINDOW_S, SHORTEST_WINDOW_S
 
 if TYPE_CHECKING:

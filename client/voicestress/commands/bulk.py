@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from voicestress.commands.arguments import some
 from voicestress.commands.connecting import add_connection_arguments, settings_of, untrained_said_elsewhere
 
 SUMMARY = "score an archive of recordings into a Parquet file"
@@ -26,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard", metavar="I/N", help="only part I of N, from 0; N alone takes I from a Kubernetes Indexed Job"
     )
     parser.add_argument(
-        "--at-once", type=_positive, default=16, help="recordings with the servers at once, at most (default: 16)"
+        "--at-once", type=some, default=16, help="recordings with the servers at once, at most (default: 16)"
     )
     parser.add_argument(
         "--processes",
-        type=_positive,
+        type=some,
         default=os.cpu_count() or 1,
         help="processes that decode (default: one a core)",
     )
@@ -90,10 +91,3 @@ def run(arguments: argparse.Namespace) -> int:
             return EXIT_SOME_FAILED if summary.failed else 0
 
     return asyncio.run(score())
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number

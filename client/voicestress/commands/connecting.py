@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from voicestress.base import UntrainedModelWarning
+from voicestress.commands.arguments import seconds
 from voicestress.connection import Tls, Token
 from voicestress.errors import Unauthorized
 
@@ -28,7 +29,7 @@ def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
         help="a server's gRPC address (default: localhost:8001); given several times, they take turns",
     )
     group.add_argument("--model", default="stress", help="the model's name (default: stress)")
-    group.add_argument("--deadline-s", type=_seconds, default=30.0, help="limit of one request (default: 30 s)")
+    group.add_argument("--deadline-s", type=seconds, default=30.0, help="limit of one request (default: 30 s)")
     group.add_argument("--tls", action="store_true", help="with TLS; any of the next four means it too")
     group.add_argument("--tls-ca", type=Path, metavar="PEM", help="authorities that vouch for the servers")
     group.add_argument("--tls-certificate", type=Path, metavar="PEM", help="this client's own certificate")
@@ -67,13 +68,6 @@ def _tls(arguments: argparse.Namespace) -> Tls | None:
         return Tls(*files) if arguments.tls or any(files) else None
     except ValueError as error:
         raise Unauthorized(f"--tls-certificate, --tls-key: {error}") from error
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: give seconds above 0")
-    return seconds
 
 
 def _token(arguments: argparse.Namespace) -> Token | None:

@@ -9,7 +9,7 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from voicestress_triton.arguments import some
+from voicestress.commands.arguments import some
 
 if TYPE_CHECKING:
     from voicestress_triton.server import TritonServer

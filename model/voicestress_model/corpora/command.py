@@ -7,7 +7,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from voicestress_model.arguments import seconds, share, some, whole
+from voicestress.commands.arguments import seconds, share, some, whole
+
 from voicestress_model.geometry import SHORTEST_WINDOW_S
 
 SUMMARY = "make the synthetic corpus, or check one of your own"

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicestress_model.arguments import seconds, share, whole
+from voicestress.commands.arguments import seconds, share, whole
+
 from voicestress_model.command import label_weights
 from voicestress_model.geometry import LONGEST_WINDOW_S, SHORTEST_WINDOW_S
 

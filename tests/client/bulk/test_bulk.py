@@ -218,7 +218,7 @@ def test_a_service_that_stays_away_ends_it_with_what_was_scored_kept(speech, tmp
         ("out.csv", [], ".parquet"),
         ("nowhere/out.parquet", [], "directory that exists"),
         ("out.parquet", ["--shard", "3/2"], "0 to N - 1"),
-        ("out.parquet", ["--at-once", "0"], "below 1"),
+        ("out.parquet", ["--at-once", "0"], "'0' is not a whole number, 1 or more"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_once(server, tmp_path, out, options, message):

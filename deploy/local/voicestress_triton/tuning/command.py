@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicestress_triton.arguments import seconds, some
+from voicestress.commands.arguments import seconds, some
 
 if TYPE_CHECKING:
     from voicestress_triton.tuning.measure import Speed
