@@ -5,10 +5,8 @@ gevent and gRPC's gevent form come before everything else: what is imported earl
 
 from __future__ import annotations
 
-from gevent import monkey
-
 if __name__ == "__main__":
-    monkey.patch_all()
+    import voicestress_load.patched  # noqa: F401 - nothing may come before it
 
 import logging
 import os
