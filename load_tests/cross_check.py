@@ -1,7 +1,7 @@
-"""``voicestress load`` against NVIDIA's perf_analyzer: one server, the same windows, the same Poisson rates, in turns.
+"""``voicestress load`` against NVIDIA's perf_analyzer: one server, the same Poisson times, in turns.
 
     sh load_tests/perf_analyzer.sh build/perf-analyzer .venv/dev/bin/python
-    python -m load_tests.cross_check build/perf-analyzer/perf_analyzer --rates 20 40
+    python -m load_tests.cross_check build/perf-analyzer/perf_analyzer --rates 80 120
 
 perf_analyzer counts latency from when it sent a request, this project from when a request was meant to be sent: on a
 generator that keeps its schedule that is the same.
@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+from voicestress_load.arrivals import poisson_arrivals
 from voicestress_load.audio import Voices
 from voicestress_load.results import read_run
 from voicestress_triton import TritonServer
@@ -40,6 +42,9 @@ lengths = {{ distribution = "fixed", seconds = {WINDOW_S} }}
 """
 
 
+Times = npt.NDArray[np.float64]  # seconds from the first request's
+
+
 @dataclass(frozen=True)
 class Measured:
     """What one of the two found at a rate."""
@@ -49,10 +54,12 @@ class Measured:
     p99_ms: float
 
 
-def measure(perf_analyzer: Path, rates: Sequence[float], *, seconds: float, turns: int) -> list[list[list[Measured]]]:
+def measure(
+    perf_analyzer: Path, repository: Path, rates: Sequence[float], *, seconds: float, turns: int
+) -> list[list[list[Measured]]]:
     """For every rate, what perf_analyzer and this project found, in turns: ``[rates][2][turns]``."""
     with (
-        TritonServer(ROOT / "model_repository", models=["stress"]) as server,
+        TritonServer(repository, models=["stress"]) as server,
         tempfile.TemporaryDirectory() as scratch,
     ):
         folder = Path(scratch)
@@ -63,8 +70,11 @@ def measure(perf_analyzer: Path, rates: Sequence[float], *, seconds: float, turn
         for rate in rates:
             theirs, ours = [], []
             for turn in range(turns):
-                theirs.append(_theirs(perf_analyzer, server.url, data, rate, seconds, folder / "perf.csv"))
-                ours.append(_ours(workload, server.url, rate, seconds, turn, folder / f"{rate:g}-{turn}"))
+                times = poisson_arrivals([(0, rate, 0.0, seconds)], first_number=0, seed=turn).meant_s
+                scratch = folder / f"{rate:g}-{turn}"
+                scratch.mkdir()
+                theirs.append(_theirs(perf_analyzer, server.url, data, times, scratch))
+                ours.append(_ours(workload, server.url, times, scratch))
                 _say(f"{rate:g} a second, turn {turn + 1}: perf_analyzer {theirs[-1]}, voicestress load {ours[-1]}")
             found.append([theirs, ours])
     return found
@@ -100,12 +110,14 @@ def _windows() -> Iterator[dict[str, object]]:
         yield {"PCM": {"content": pcm.tolist(), "shape": [len(pcm)]}}
 
 
-def _theirs(perf_analyzer: Path, url: str, data: Path, rate: float, seconds: float, out: Path) -> Measured:
+def _theirs(perf_analyzer: Path, url: str, data: Path, times: Times, scratch: Path) -> Measured:
+    intervals, out = scratch / "intervals", scratch / "perf.csv"
+    intervals.write_text("".join(f"{1e6 * gap:.0f}\n" for gap in np.diff(times, prepend=0.0)))
     command = [
         str(perf_analyzer), "-m", "stress", "-i", "grpc", "-u", url, "-b", "1", "--async",
         "--shape", f"PCM:{round(WINDOW_S * _RATE_HZ)}", "--input-data", str(data),
-        "--request-distribution", "poisson", f"--request-rate-range={rate:g}",
-        f"--measurement-interval={1000 * seconds / _PERF_WINDOWS:.0f}", "--stability-percentage=999",
+        "--request-intervals", str(intervals),
+        f"--measurement-interval={1000 * times[-1] / _PERF_WINDOWS:.0f}", "--stability-percentage=999",
         "-f", str(out),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -118,16 +130,18 @@ def _theirs(perf_analyzer: Path, url: str, data: Path, rate: float, seconds: flo
     )  # given in microseconds
 
 
-def _ours(workload: Path, url: str, rate: float, seconds: float, seed: int, out: Path) -> Measured:
+def _ours(workload: Path, url: str, times: Times, scratch: Path) -> Measured:
+    trace, out = scratch / "trace.csv", scratch / "run"
+    trace.write_text("meant_s,audio_s,kind\n" + "".join(f"{at_s:.6f},{WINDOW_S},window\n" for at_s in times))
     command = [
-        sys.executable, "-m", "voicestress", "load", "run", str(workload), "--url", url, "--rate", f"{rate:g}",
-        "--seconds", f"{seconds:g}", "--seed", str(seed), "--slo", "p99=10s", "--out", str(out),
+        sys.executable, "-m", "voicestress", "load", "run", str(workload), "--url", url, "--trace", str(trace),
+        "--slo", "p99=10s", "--out", str(out),
     ]  # fmt: skip
     subprocess.run(command, capture_output=True, text=True, check=True)
     (step,) = read_run(out).steps
     figures = step.figures
     if figures.p50_ms is None or figures.p99_ms is None:
-        raise SystemExit(f"nothing was scored at {rate:g} a second")
+        raise SystemExit("nothing was scored")
     return Measured(figures.achieved_per_s, figures.p50_ms, figures.p99_ms)
 
 
@@ -140,10 +154,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("perf_analyzer", type=Path, help="its program")
     parser.add_argument("--rates", type=float, nargs="+", required=True, help="requests a second")
+    parser.add_argument(
+        "--repository", type=Path, default=ROOT / "model_repository", help="of the model (default: the demo model's)"
+    )
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement (default: %(default)s)")
     parser.add_argument("--turns", type=int, default=3, help="measurements of each (default: %(default)s)")
     arguments = parser.parse_args()
-    found = measure(arguments.perf_analyzer, arguments.rates, seconds=arguments.seconds, turns=arguments.turns)
+    found = measure(
+        arguments.perf_analyzer,
+        arguments.repository,
+        arguments.rates,
+        seconds=arguments.seconds,
+        turns=arguments.turns,
+    )
     _say(table(arguments.rates, found))
 
 

@@ -12,7 +12,7 @@ from voicestress_triton import ServerStartError, TritonServer
 
 ROOT = Path(__file__).parents[2]
 OUT = Path("build/load")  # a folder in it for each run
-STEP_S = 15  # some nine rates of these, and what is between them, are three minutes
+STEP_S = 30  # some five rates of these, and what is cut short between them, are three minutes
 
 
 def load(options: list[str]) -> int:

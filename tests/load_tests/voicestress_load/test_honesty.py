@@ -16,12 +16,14 @@ from load_tests.bench.served import first_come_latencies
 from tests.load_tests.voicestress_load.conftest import stub
 from tests.load_tests.voicestress_load.queueing import latency_percentile
 
-SERVICE_MS = 25.0
+# So long that what the wire takes, 2 to 3 ms here when nothing else wakes the cores, is within the 5 %: the formula has
+# a queue and a server, and no wire.
+SERVICE_MS = 100.0
 LENIENT = ("--slo", "p99=20s", "errors=100%", "rejected=100%", "--lag-bound-ms", "2000")
 
 
-def typical_seed(rate: float, seconds: float, settling_s: float) -> int:
-    """A seed whose arrivals, in a queue of the stub's speed, have the formula's percentiles to 1.5 %.
+def typical_seed(rate: float, seconds: float, settling_s: float, *, within: float) -> int:
+    """A seed whose arrivals, in a queue of the stub's speed, have the formula's percentiles ``within`` that share.
 
     A minute of arrivals strays by more than 5 % from what an endless run has: that is the arrivals' doing, not the
     generator's, and known before anything is sent.
@@ -30,14 +32,14 @@ def typical_seed(rate: float, seconds: float, settling_s: float) -> int:
     for seed in range(20_000):
         times = poisson_arrivals([(0, rate, 0.0, seconds)], first_number=0, seed=seed).meant_s
         latencies = np.array(first_come_latencies(times, [SERVICE_MS / 1000] * len(times)))[times >= settling_s]
-        if np.all(np.abs(np.percentile(latencies, (50, 95, 99)) / wanted - 1) < 0.015):
+        if np.all(np.abs(np.percentile(latencies, (50, 95, 99)) / wanted - 1) < within):
             return seed
     raise AssertionError("no seed is typical")
 
 
-def figures_at(load, share: float, seconds: float):
+def figures_at(load, share: float, seconds: float, *, within: float):
     rate, settling_s = share / SERVICE_MS * 1000, min(0.1 * seconds, 5.0)
-    seed = typical_seed(rate, seconds + settling_s, settling_s)
+    seed = typical_seed(rate, seconds + settling_s, settling_s, within=within)
     with stub("--service-ms", str(SERVICE_MS)) as url:
         ended = load(
             "run",
@@ -60,14 +62,18 @@ def figures_at(load, share: float, seconds: float):
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.8])
 def test_percentiles_are_the_queueing_formulas(load, share):
     """On a machine with nothing else to do: who shares its cores is another queue."""
-    check_percentiles(load, share, 100.0)
+    check_percentiles(load, share, 150.0, within=0.05)
 
 
-def check_percentiles(load, share: float, seconds: float) -> None:
-    rate, figures = figures_at(load, share, seconds)
+def test_percentiles_are_near_the_formulas_beside_other_work(load):
+    check_percentiles(load, 0.6, 15.0, within=0.2)
+
+
+def check_percentiles(load, share: float, seconds: float, *, within: float) -> None:
+    rate, figures = figures_at(load, share, seconds, within=0.3 * within)
     for name, quantile in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99)):
         wanted_ms = 1000 * latency_percentile(quantile, rate, SERVICE_MS / 1000)
-        assert getattr(figures, name) == pytest.approx(wanted_ms, rel=0.05), name
+        assert getattr(figures, name) == pytest.approx(wanted_ms, rel=within), name
 
 
 def test_a_stall_is_latency_and_not_fewer_requests(load):
