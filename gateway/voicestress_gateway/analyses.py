@@ -34,7 +34,7 @@ class ArticleReport(BaseModel):
 def analyses_router(gateway: Gateway) -> APIRouter:
     """Both endpoints."""
 
-    def identify(request: Request) -> None:
+    async def identify(request: Request) -> None:
         request.state.caller = gateway.key_of(request)
 
     before_all: list[Any] = [

@@ -1,11 +1,12 @@
 """From a recording to windows of 16 kHz speech: decode, resample, detect speech, cut windows. No torch."""
 
-from voicestress_audio.decode import DecodedAudio, Source, open_audio
+from voicestress_audio.decode import Source, open_audio
+from voicestress_audio.decoded import DecodedAudio
 from voicestress_audio.errors import InvalidAudio, NoSpeech, StressError, TooLong
 from voicestress_audio.limits import AudioLimits
 from voicestress_audio.live import LiveRecording
 from voicestress_audio.recording import Recording, read_recording
-from voicestress_audio.resample import SAMPLE_RATE_HZ, PcmResampler, pcm_chunks
+from voicestress_audio.resample import SAMPLE_RATE_HZ, PcmResampler
 from voicestress_audio.speech import Segment, SpeechStream, find_speech, speech_stream
 from voicestress_audio.windows import Window, cut_windows
 
@@ -27,7 +28,6 @@ __all__ = [
     "cut_windows",
     "find_speech",
     "open_audio",
-    "pcm_chunks",
     "read_recording",
     "speech_stream",
 ]

@@ -1,4 +1,4 @@
-"""A recording, wherever it is, as a stream of mono float32 blocks at its own sample rate."""
+"""A recording, wherever it is, as a stream of blocks at its own sample rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -18,13 +17,14 @@ import soundfile
 from voicestress_audio import containers
 from voicestress_audio.boxes import BoxEnd, matroska_end, mp4_end
 from voicestress_audio.byte_source import ByteSource
+from voicestress_audio.decoded import DecodedAudio
 from voicestress_audio.errors import InvalidAudio
 from voicestress_audio.limits import DEFAULT_LIMITS, AudioLimits
 from voicestress_audio.mp3 import mp3_counts_its_frames, mp3_ends_inside_a_frame, mp3_is_joined
 from voicestress_audio.ogg import OggEnd, ogg_end
 from voicestress_audio.pyav import DEMUXERS, decode_with_pyav
 from voicestress_audio.refusals import CONVERT, cut_off, several, unreadable
-from voicestress_audio.samples import READABLE_RATES, check_array, check_channels, check_rate, mono_blocks
+from voicestress_audio.samples import READABLE_RATES, check_array, check_channels, check_rate
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | tuple[npt.NDArray[Any], int]"
 
@@ -47,19 +47,6 @@ _HEADER_ERRORS = {
     32: "its header gives 0 channels; mono and stereo can be read",
     33: "its header gives more than 1024 channels; mono and stereo can be read",
 }
-
-
-@dataclass(frozen=True)
-class DecodedAudio:
-    """A recording being decoded.
-
-    ``blocks`` yields its samples once, in order: float32 ``[n]``, mono (stereo is averaged), finite, full scale -1 to 1
-    (lossy and float recordings may pass that a little). It raises ``InvalidAudio`` where the recording turns out wrong.
-    """
-
-    name: str
-    rate_hz: int
-    blocks: Iterator[npt.NDArray[np.float32]]
 
 
 @contextmanager
@@ -140,7 +127,7 @@ def _decode_array(samples: npt.NDArray[Any], rate_hz: object, limits: AudioLimit
     limits.check_samples(len(samples), whole_rate_hz, name)
     step = _BLOCK_S * whole_rate_hz
     blocks = (samples[start : start + step] for start in range(0, len(samples), step))
-    return DecodedAudio(name, whole_rate_hz, mono_blocks(blocks, whole_rate_hz, name))
+    return DecodedAudio(name, whole_rate_hz, blocks)
 
 
 @contextmanager
@@ -179,7 +166,7 @@ def _decode_sound(bytes_read: ByteSource, head: bytes, name: str, limits: AudioL
             raise cut_off(name, f"its header promises {sizes[0]} bytes, there are {sizes[1]}")
         if sound.frames < _UNKNOWN_FRAMES and sound.format != "MP3":  # an MP3's is an estimate
             limits.check_samples(sound.frames, sound.samplerate, name)
-        blocks = mono_blocks(_file_blocks(sound, bytes_read, name), sound.samplerate, name)
+        blocks = _file_blocks(sound, bytes_read, name)
         yield DecodedAudio(name, sound.samplerate, limits.within(blocks, sound.samplerate, name))
 
 

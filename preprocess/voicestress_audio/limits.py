@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from voicestress_audio.errors import InvalidAudio, TooLong
@@ -38,10 +38,8 @@ class AudioLimits:
         if samples > self.longest_s * rate_hz:
             raise TooLong(f"{name}: is {samples / rate_hz:.1f} s long; {self.way_out}")
 
-    def within(
-        self, blocks: Iterator[npt.NDArray[np.float32]], rate_hz: int, name: str
-    ) -> Iterator[npt.NDArray[np.float32]]:
-        """The same blocks ``[n]``, until there are too many."""
+    def within(self, blocks: Iterator[npt.NDArray[Any]], rate_hz: int, name: str) -> Iterator[npt.NDArray[Any]]:
+        """The same blocks ``[n]`` or ``[n, channels]``, until there are too many."""
         samples = 0
         for block in blocks:
             samples += len(block)

@@ -27,7 +27,7 @@ from voicestress_audio.errors import InvalidAudio
 from voicestress_audio.limits import AudioLimits
 from voicestress_audio.pyav_child import AUDIO, CHUNK_BYTES, END, HEADER, LIVE, REFUSAL
 from voicestress_audio.refusals import CONVERT, cut_off, unreadable
-from voicestress_audio.samples import check_channels, check_rate, mono_blocks
+from voicestress_audio.samples import check_channels, check_rate
 
 # FFmpeg's names of the containers, by ours. It is never left to guess: it would take a text for a playlist, and open
 # what that names.
@@ -63,7 +63,7 @@ class _Chunk(NamedTuple):
 def decode_with_pyav(
     recording: ByteSource, path_file: IO[bytes] | None, format_name: str, name: str, limits: AudioLimits
 ) -> Iterator[tuple[int, Iterator[npt.NDArray[np.float32]]]]:
-    """The rate in Hz and the mono float32 blocks ``[n]`` of a recording in a container of ``DEMUXERS``.
+    """The rate in Hz and the float32 blocks ``[n, channels]`` of a recording in a container of ``DEMUXERS``.
 
     ``path_file`` is the open file behind ``recording`` if nobody else uses it: the child reads it where it is. Anything
     else is sent to the child, which holds it in memory.
@@ -77,7 +77,7 @@ def decode_with_pyav(
             raise InvalidAudio(f"{name}: there are no samples. Record it again.")
         check_rate(first.rate_hz, name)
         samples = (chunk.samples for chunk in chain([first], child.rest()))
-        yield first.rate_hz, mono_blocks(samples, first.rate_hz, name)
+        yield first.rate_hz, samples
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from voicestress_audio.decode import Source, open_audio
 from voicestress_audio.errors import NoSpeech
 from voicestress_audio.limits import DEFAULT_LIMITS, AudioLimits
-from voicestress_audio.resample import SAMPLE_RATE_HZ, pcm_chunks
+from voicestress_audio.resample import SAMPLE_RATE_HZ
 from voicestress_audio.speech import find_speech, speech_stream
 from voicestress_audio.windows import Window, cut_windows
 
@@ -54,7 +54,7 @@ def read_recording(
     """
     buffer = bytearray()
     with open_audio(source, limits) as audio:
-        chunks = _kept(pcm_chunks(audio.blocks, audio.rate_hz), buffer)
+        chunks = _kept(audio.pcm_chunks(), buffer)
         segments = find_speech(chunks, speech_stream(detection=speech_detection))
     pcm = np.frombuffer(buffer, dtype=np.int16)
     pcm.flags.writeable = False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 import numpy.typing as npt
 import soxr
@@ -30,14 +28,6 @@ class PcmResampler:
         """The PCM ``[m]`` the filter still holds. Call it once, at the end."""
         rest = np.empty(0, dtype=np.float32)
         return _to_pcm(rest if self._stream is None else self._stream.resample_chunk(rest, last=True))
-
-
-def pcm_chunks(blocks: Iterable[npt.NDArray[np.float32]], rate_hz: int) -> Iterator[npt.NDArray[np.int16]]:
-    """The PCM of a recording that comes as ``blocks [n]`` at ``rate_hz``."""
-    resampler = PcmResampler(rate_hz)
-    for block in blocks:
-        yield resampler.push(block)
-    yield resampler.finish()
 
 
 def _to_pcm(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:

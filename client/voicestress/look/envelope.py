@@ -15,7 +15,6 @@ from voicestress_audio import (
     Source,
     find_speech,
     open_audio,
-    pcm_chunks,
     speech_stream,
 )
 
@@ -57,7 +56,7 @@ def read_outline(
     samples = round(duration_s * SAMPLE_RATE_HZ)
     outline = _Outline(samples, min(columns, samples))
     with open_audio(source, _NO_LIMITS) as audio:
-        chunks = outline.followed(pcm_chunks(audio.blocks, audio.rate_hz), audio.name)
+        chunks = outline.followed(audio.pcm_chunks(), audio.name)
         segments = find_speech(chunks, speech_stream(detection=speech_detection))
     spans = ((s.start_sample / SAMPLE_RATE_HZ, min(s.end_sample / SAMPLE_RATE_HZ, duration_s)) for s in segments)
     return outline.envelope(), tuple(spans)

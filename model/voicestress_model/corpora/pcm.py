@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from voicestress_audio import PcmResampler, Source, open_audio
+from voicestress_audio import Source, open_audio
 
 Pcm = npt.NDArray[np.int16]
 
@@ -16,6 +16,4 @@ def read_pcm(source: Source) -> Pcm:
         InvalidAudio: it can't be used.
     """
     with open_audio(source) as audio:
-        resampler = PcmResampler(audio.rate_hz)
-        chunks = [resampler.push(block) for block in audio.blocks]
-    return np.concatenate([*chunks, resampler.finish()])
+        return np.concatenate(list(audio.pcm_chunks()))
