@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TypeAlias
 
+from async_timeout import timeout
 from voicestress import AsyncStressClient, StressReport
 from voicestress_audio import Recording, read_recording
 from voicestress_audio.processes import Abandoned, ReaderProcesses
@@ -62,7 +63,8 @@ class Analyser:
         """
         limit_s, upload = self._settings.analysis_s, _Upload(file, speech_detection)
         try:
-            return await asyncio.wait_for(self._analyse(upload), limit_s)
+            async with timeout(limit_s):
+                return await self._analyse(upload)
         except asyncio.TimeoutError:
             if upload.turn_s < limit_s / 2:  # most of the time it waited for others
                 said = f"the gateway has as many recordings to read as it may: no turn for {limit_s:g} s; retry later"

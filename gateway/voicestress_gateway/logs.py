@@ -36,6 +36,7 @@ def set_up() -> None:
 
     Warnings of others are left out: those of the form parser quote what was sent.
     """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line has them
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     levels = {"": logging.ERROR, "voicestress.gateway": logging.INFO, "uvicorn.error": logging.WARNING}

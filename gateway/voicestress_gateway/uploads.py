@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from async_timeout import timeout
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
@@ -90,7 +91,10 @@ class Uploads:
         while more:
             left_s = min(idle_s, end_s - time.monotonic())
             try:
-                message = await asyncio.wait_for(request.receive(), max(0.0, left_s))
+                if left_s <= 0:
+                    raise asyncio.TimeoutError
+                async with timeout(left_s):  # wait_for would make a task for every piece
+                    message = await request.receive()
             except asyncio.TimeoutError:
                 said = f"nothing came for {idle_s:g} s" if left_s == idle_s else f"it took more than {upload_s:g} s"
                 raise Problem(UPLOAD_TIMEOUT, f"{said}; send it again, over a faster connection") from None

@@ -7,6 +7,8 @@ import http.client
 import io
 import itertools
 import statistics
+import subprocess
+import sys
 import time
 
 import aiohttp
@@ -14,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 from voicestress import AsyncStressClient
-from voicestress_audio import read_recording
+from voicestress_load.results import read_run
 
 from tests.gateway.conftest import wav
 from tests.preprocess.media import encode_kind
@@ -85,34 +87,31 @@ def test_the_gateway_adds_at_most_5_ms_to_the_client(gateway, server, speech):
     assert added_ms <= 5
 
 
-def test_the_gateway_saturates_triton(gateway, server, speech):
-    """Throughput against gRPC with the same windows, in turns: on cores that both share with Triton itself."""
-    spoken = wav(speech[:80_000])
+SPOKEN = """
+speech_detection = false
 
-    async def direct(count: int) -> float:
-        async with AsyncStressClient(server.url) as client:
-            bounds = (await client.contract()).window_bounds
-            recording = read_recording(spoken, speech_detection=False, **bounds)
-            left = iter(range(count))
+[[component]]
+name = "window"
+format = "wav"
+lengths = { distribution = "fixed", seconds = 5.0 }
+"""
 
-            async def one() -> None:
-                for _ in left:
-                    await client.score(recording)
 
-            started_s = time.perf_counter()
-            await asyncio.gather(*(one() for _ in range(16)))
-            return count / (time.perf_counter() - started_s)
-
-    async def through_gateway(count: int) -> float:
-        started_s = time.perf_counter()
-        reports = await posted(gateway, iter([spoken] * count), speech_detection="false")
-        assert reports == count
-        return count / (time.perf_counter() - started_s)
-
+def test_the_gateway_saturates_triton(gateway, server, tmp_path):
+    """What the load generator's 16 callers reach over HTTP and over gRPC, in turns, on cores that all of them share."""
+    workload = tmp_path / "spoken.toml"
+    workload.write_text(SPOKEN)
     ratios = []
-    for _ in range(5):
-        ratios.append(1 / asyncio.run(direct(200)) * asyncio.run(through_gateway(200)))
-    print(f"through the gateway / direct: {statistics.median(ratios):.2f}, {ratios}")  # noqa: T201
+    for turn in range(7):
+        reached = []
+        for protocol, url in (("http", gateway.url), ("grpc", server.url)):
+            out = tmp_path / f"{protocol}-{turn}"
+            command = [sys.executable, "-m", "voicestress", "load", "run", str(workload), "--out", str(out)]
+            asked = ["--protocol", protocol, "--url", url, "--callers", "16", "--seconds", "8", "--slo", "p99=20s"]
+            subprocess.run([*command, *asked], check=True, capture_output=True)
+            reached.append(read_run(out).steps[0].figures.achieved_per_s)
+        ratios.append(reached[0] / reached[1])
+    print(f"through the gateway / over gRPC: {statistics.median(ratios):.3f}, {ratios}")  # noqa: T201
     assert statistics.median(ratios) >= 0.9
 
 
