@@ -9,12 +9,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
-from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from voicestress import StressReport
 
-from voicestress_gateway.documented import UPLOAD_BODY, problem_responses
+from voicestress_gateway.documented import KEYS, UPLOAD_BODY, problem_responses
 from voicestress_gateway.gateway import Gateway
 
 ARTICLE_PATH = "/analyze-stress"
@@ -37,12 +36,7 @@ def analyses_router(gateway: Gateway) -> APIRouter:
     async def identify(request: Request) -> None:
         request.state.caller = gateway.key_of(request)
 
-    before_all: list[Any] = [
-        Depends(HTTPBearer(auto_error=False, description="an API key, where the gateway has any")),
-        Depends(APIKeyHeader(name="X-API-Key", auto_error=False, description="the same")),
-        Depends(identify),
-    ]
-    router = APIRouter(dependencies=before_all)
+    router = APIRouter(dependencies=[Depends(identify)])
 
     async def analysed(request: Request, speech_detection: bool) -> StressReport:
         with gateway.admitted(request.state.caller):
@@ -53,7 +47,7 @@ def analyses_router(gateway: Gateway) -> APIRouter:
         "/v1/analyses",
         response_model=StressReport,
         responses=problem_responses(),
-        openapi_extra=UPLOAD_BODY,
+        openapi_extra={**UPLOAD_BODY, **KEYS},
         summary="Score a recording",
         operation_id="analyze",
     )
@@ -66,7 +60,7 @@ def analyses_router(gateway: Gateway) -> APIRouter:
         ARTICLE_PATH,
         response_model=ArticleReport | StressReport,
         responses=problem_responses(article=True),
-        openapi_extra=UPLOAD_BODY,
+        openapi_extra={**UPLOAD_BODY, **KEYS},
         summary="Score a recording, in the article's form",
         operation_id="analyze_stress",
     )

@@ -72,13 +72,23 @@ def problem_responses(kinds: tuple[Kind, ...] = _REPORT_ERRORS, *, article: bool
     return responses
 
 
+# FastAPI's own classes would look for them with every request, and a key is looked for already.
+KEYS: dict[str, Any] = {"security": [{"HTTPBearer": []}, {"APIKeyHeader": []}]}
+_KEY_SCHEMES = {
+    "HTTPBearer": {"type": "http", "scheme": "bearer", "description": "an API key, where the gateway has any"},
+    "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same"},
+}
+
+
 def openapi(app: FastAPI) -> dict[str, Any]:
     """The document, made once."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
         )
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        components = document.setdefault("components", {})
+        components["securitySchemes"] = _KEY_SCHEMES
+        schemas = components.setdefault("schemas", {})
         schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
         schemas["ArticleError"] = {
             "type": "object",
