@@ -9,6 +9,7 @@ from load_tests.bench.growth import peak_memory_mb
 from load_tests.bench.workload import mixed_speech
 
 
+@pytest.mark.slow
 def test_peak_memory_grows_with_the_batch_and_not_with_the_process_that_measures(tmp_path):
     checkpoint = random_checkpoint("tiny")
     export_model(checkpoint, stress_contract(checkpoint), tmp_path / "stress")
