@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from voicestress_model import export_model, random_checkpoint, stress_contract
 
 from load_tests.bench.growth import peak_memory_mb
